@@ -1,0 +1,41 @@
+"""Configuration P of the bench: the Transformer of the papers on all of a^n b^n to length 256.
+
+Claim: none; it is to be timed from outside, with no check or snapshot before the end.
+Command: python -m launch.sweep --config=configs/bench_p.py --workdir=results/bench_p
+Fields: --config.members=64 (seeds) and --config.steps=20; what it takes: docs/bench.md.
+"""
+
+from ml_collections import ConfigDict
+
+from identjax.sweep.axes import Axis, axis, zipped
+
+
+def get_config() -> ConfigDict:
+    """Everything that the members share, and how many there are."""
+    config = ConfigDict()
+    config.language = "L3"
+    config.max_length = 256
+    config.batch = 128
+    config.architecture = "transformer"
+    config.preset = "paper"
+    config.model = ConfigDict({"transformer": {"d_model": 10, "heads": 5, "ff": 1024, "layers": 5}})
+    config.optimizer = "adamw"
+    config.learning_rate = 2e-3
+    config.weight_decay = 0.01
+    config.schedule = "constant"
+    config.warmup = 0
+    config.clip = 0.0
+    config.dropout = 0.1
+    config.steps = 20
+    # A reference: steps set on the command line move the one check with them, to the end.
+    config.check_every = config.get_ref("steps")
+    config.rungs = ()
+    # A member-step holds gigabytes, so a wider slot array does not fit a small machine.
+    config.width = 1
+    config.members = 64
+    return config
+
+
+def get_sweep(members: int = 64) -> Axis:
+    """Members that differ by the seeds of their parameters and of their dropout."""
+    return zipped(axis("init_seed", range(members)), axis("noise_seed", range(members)))

@@ -1,0 +1,1 @@
+"""Where behaviour parts: divergences, set measures, statistics, and what explains them."""

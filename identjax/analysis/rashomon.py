@@ -1,0 +1,86 @@
+"""Measures of an ε-Rashomon set: all members within ε of the truth, taken together.
+
+Axes: M member, N prompt, V vocabulary.
+"""
+
+import numpy as np
+
+
+def measure_ambiguity(labels_MxN: np.ndarray) -> float:
+    """Share of prompts that some member completes otherwise than the reference does.
+
+    Whichever member is the reference, it is the share of prompts on which not all agree. It
+    grows with the number of members. Marx, Calmon and Ustun 2020, arXiv 1909.06677.
+
+    >>> measure_ambiguity(np.array([[0, 1, 2, 3], [0, 1, 2, 9], [0, 7, 2, 3]]))
+    0.5
+    """
+    labels = np.asarray(labels_MxN)
+    return float((labels != labels[:1]).any(0).mean())
+
+
+def measure_discrepancy(labels_MxN: np.ndarray, reference: int) -> float:
+    """Share of prompts that the worst single member completes otherwise than the reference.
+
+    max_m mean_n [label_mn ≠ label_ref,n]. Marx, Calmon and Ustun 2020.
+
+    >>> measure_discrepancy(np.array([[0, 1, 2, 3], [0, 1, 2, 9], [0, 7, 2, 3]]), reference=0)
+    0.25
+    """
+    labels = np.asarray(labels_MxN)
+    return float((labels != labels[reference]).mean(1).max())
+
+
+def measure_capacity(
+    log_p_MxNxV: np.ndarray, tolerance: float = 1e-4, most_rounds: int = 5000
+) -> np.ndarray:
+    """Rashomon capacity of each prompt in nats, [N]: how much a next token can tell of its member.
+
+    C_n = max_w Σ_m w_m KL(p_mn ‖ Σ_k w_k p_kn), by Blahut–Arimoto, to within `tolerance` below
+    the truth; 0 where all members agree, log of the number of laws where they are disjoint. Hsu
+    and Calmon 2022, arXiv 2206.01295.
+
+    >>> half, one = np.log([0.5, 0.5]), np.log([1.0, 1e-300])
+    >>> same, apart = np.stack([half, half]), np.stack([half, one])
+    >>> measure_capacity(np.stack([same, apart], 1)).round(3).tolist()
+    [0.0, 0.223]
+    """
+    log_p_NxMxV = np.moveaxis(np.asarray(log_p_MxNxV, np.float64), 1, 0)
+    p_NxMxV = np.exp(log_p_NxMxV)
+    entropy_NxM = -np.where(p_NxMxV > 0, p_NxMxV * np.maximum(log_p_NxMxV, -1e300), 0).sum(-1)
+    n, m, _ = p_NxMxV.shape
+    weights_NxM, lower_N = np.full((n, m), 1 / m), np.zeros(n)
+    open_N = np.arange(n)
+    for _ in range(most_rounds):
+        w, p = weights_NxM[open_N], p_NxMxV[open_N]
+        mean = np.einsum("nm,nmv->nv", w, p)
+        log_mean = np.log(np.where(mean > 0, mean, 1))
+        gains = -entropy_NxM[open_N] - np.einsum("nmv,nv->nm", p, log_mean)
+        top = gains.max(1, keepdims=True)
+        scaled = w * np.exp(gains - top)
+        total = scaled.sum(1, keepdims=True)
+        weights_NxM[open_N] = scaled / total
+        lower_N[open_N] = (np.log(total) + top)[:, 0]
+        # log Σ w e^gain and max gain hold the capacity between them.
+        open_N = open_N[-np.log(total[:, 0]) > tolerance]
+        if not len(open_N):
+            break
+    return np.maximum(lower_N, 0)
+
+
+def measure_underspecification(stress_M: np.ndarray, iid_M: np.ndarray) -> float:
+    """Standard deviation of a stress metric over seeds, over that of the metric in distribution.
+
+    +inf where members do not differ in distribution but do under stress; NaN where they differ
+    in neither. After D'Amour et al. 2020, arXiv 2011.03395.
+
+    >>> measure_underspecification(np.array([0.1, 0.5, 0.9]), np.array([0.98, 0.99, 1.0]))
+    40.0
+    """
+    stress, iid = np.asarray(stress_M, np.float64), np.asarray(iid_M, np.float64)
+    if len(stress) < 2:
+        return float("nan")
+    above, below = float(stress.std(ddof=1)), float(iid.std(ddof=1))
+    if below == 0:
+        return float("inf") if above > 0 else float("nan")
+    return round(above / below, 12)

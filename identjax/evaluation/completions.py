@@ -1,0 +1,62 @@
+"""Continuations of the same prompts by every member of a stack."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from identjax.evaluation.stacks import map_members
+from identjax.keys import Purpose, key_for
+from identjax.predictor import Completions, Predictor, complete_stack
+from identjax.vocabulary import Tokens
+
+
+class Continuations(NamedTuple):
+    """Prompts with their continuations, on the host: tokens [M, N, L+2], finished [M, N]."""
+
+    tokens: Tokens
+    finished: npt.NDArray[np.bool_]
+
+
+def complete_members(
+    stack: Predictor,
+    prompts_NxP: Tokens,
+    seed: int | None = None,
+    members: int | None = None,
+) -> Continuations:
+    """Continue prompts greedily, or by sampling with a seed.
+
+    With a seed all members draw with the same random numbers, so that equal laws give equal
+    completions; the numbers depend on the seed, the prompt's row and the position alone.
+    """
+    need = len(prompts_NxP) * _state_bytes(stack)
+    prompts = np.asarray(prompts_NxP, np.int32)
+    if seed is None:
+        found = map_members(_complete_greedily, stack, prompts, member_bytes=need, members=members)
+    else:
+        shared = prompts, np.uint32(seed)
+        found = map_members(
+            _complete_by_sampling, stack, *shared, member_bytes=need, members=members
+        )
+    return Continuations(*found)
+
+
+def _complete_greedily(stack: Predictor, prompts_NxP: jax.Array) -> Completions:
+    return complete_stack(stack, prompts_NxP)
+
+
+def _complete_by_sampling(stack: Predictor, prompts_NxP: jax.Array, seed: jax.Array) -> Completions:
+    count = jax.tree.leaves(stack)[0].shape[0]
+    keys_M = jnp.broadcast_to(key_for(seed, Purpose.EVALUATE), (count,))
+    return complete_stack(stack, prompts_NxP, keys_M)
+
+
+def _state_bytes(stack: Predictor) -> float:
+    """Estimate what generating one continuation of one member keeps, in bytes."""
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), stack)
+    state = jax.eval_shape(lambda predictor: predictor.start(), one)
+    sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)]
+    # The loop holds the state twice, and the tokens.
+    return 3.0 * sum(sizes) + 4.0 * stack.max_length

@@ -1,0 +1,69 @@
+"""Where a member's probability lies among all short strings, exactly, by enumeration.
+
+Axes: M member, S string, T position.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from identjax.evaluation.likelihood import laws_along
+from identjax.languages.base import Language
+from identjax.predictor import Predictor
+from identjax.vocabulary import Tokens, Vocabulary
+
+MOST_STRINGS = 512
+REGIONS = ("R1 and R2", "R1 only", "R2 only", "neither")
+LONGER = "longer"
+
+
+class Masses(NamedTuple):
+    """Summed probability of the short strings of each region, and of all longer ones, [M] each."""
+
+    masses: dict[str, np.ndarray]
+    strings: dict[str, int]
+    longest: int
+
+
+def list_strings(vocabulary: Vocabulary, max_length: int, most: int = MOST_STRINGS) -> Tokens:
+    """List all strings up to the greatest length at which there are at most `most`, [S, T].
+
+    >>> v = Vocabulary(("a", "b"))
+    >>> [v.decode(row) for row in list_strings(v, 5, most=8)]
+    ['', 'a', 'b', 'aa', 'ab', 'ba', 'bb']
+    """
+    symbols, longest = len(vocabulary.symbols), 0
+    while longest < max_length and sum(symbols**k for k in range(longest + 2)) <= most:
+        longest += 1
+    rows = []
+    for length in range(longest + 1):
+        for string in itertools.product(range(symbols), repeat=length):
+            filler = [vocabulary.pad] * (longest - length)
+            rows.append([vocabulary.bos, *string, vocabulary.eos, *filler])
+    return np.array(rows, np.int32)
+
+
+def measure_masses(
+    language: Language, stack: Predictor, members: int | None = None
+) -> Masses | None:
+    """Sum p(x EOS) over all strings x up to a length, by which of R1 and R2 they keep.
+
+    The five numbers of a member add up to 1: what is left is the mass of all longer strings.
+    None where the language has no two rules.
+    """
+    names = list(language.rules)[:2]
+    if len(names) < 2:
+        return None
+    tokens_SxT = list_strings(language.vocabulary, language.max_length)
+    kept = [np.asarray(language.rules[name].holds(jnp.asarray(tokens_SxT))) for name in names]
+    both = kept[0] & kept[1], kept[0] & ~kept[1], ~kept[0] & kept[1], ~kept[0] & ~kept[1]
+    log_p_MxSxTxV = laws_along(stack, tokens_SxT, members)
+    reads_SxT = tokens_SxT[:, 1:]
+    log_p_MxSxT = np.take_along_axis(log_p_MxSxTxV[:, :, :-1], reads_SxT[None, ..., None], -1)
+    p_MxS = np.exp(log_p_MxSxT[..., 0].astype(np.float64).sum(-1))
+    masses = {name: p_MxS[:, where].sum(1) for name, where in zip(REGIONS, both, strict=True)}
+    masses[LONGER] = np.maximum(1 - p_MxS.sum(1), 0)
+    strings = {name: int(where.sum()) for name, where in zip(REGIONS, both, strict=True)}
+    return Masses(masses, strings, tokens_SxT.shape[1] - 2)

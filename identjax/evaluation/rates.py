@@ -1,0 +1,65 @@
+"""How often completions keep a rule."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from identjax.languages.base import Language
+from identjax.vocabulary import Tokens
+
+# So many strings are judged at once.
+PIECE = 2048
+
+
+class Rates(NamedTuple):
+    """One rule on one prompt set, by member [M]; NaN where there is no prompt to judge.
+
+    `rate` is the share of prompts whose completion is finished and keeps the rule, `finished`
+    the share that is finished, `rate_finished` the first over the second. All are over the
+    `prompts` where the rule can still hold; the `unsatisfiable` others are not judged.
+    """
+
+    rate: np.ndarray
+    rate_finished: np.ndarray
+    finished: np.ndarray
+    prompts: int
+    unsatisfiable: int
+
+
+def judge_members(
+    language: Language,
+    rule: str,
+    prompts_NxP: Tokens,
+    tokens_MxNxT: Tokens,
+    finished_MxN: np.ndarray,
+) -> Rates:
+    """Judge the completions of every member by one rule.
+
+    rate = #(finished and holds) / #prompts, over prompts where the rule can still hold.
+    """
+    possible_N = np.asarray(language.satisfiable(rule, prompts_NxP), bool)
+    prompts = int(possible_N.sum())
+    unsatisfiable = len(possible_N) - prompts
+    m = len(tokens_MxNxT)
+    if not prompts:
+        nothing = np.full(m, np.nan)
+        return Rates(nothing, nothing, nothing, 0, unsatisfiable)
+    judged = tokens_MxNxT[:, possible_N]
+    holds = _judge_rows(language, rule, judged.reshape(m * prompts, -1), prompts_NxP.shape[1] - 1)
+    ended_MxN = np.asarray(finished_MxN, bool)[:, possible_N]
+    kept_M = (holds.reshape(m, prompts) & ended_MxN).sum(1)
+    ended_M = ended_MxN.sum(1)
+    of_ended = np.where(ended_M > 0, kept_M / np.maximum(ended_M, 1), np.nan)
+    return Rates(kept_M / prompts, of_ended, ended_M / prompts, prompts, unsatisfiable)
+
+
+def _judge_rows(
+    language: Language, rule: str, tokens_NxT: Tokens, prompt_length: int
+) -> np.ndarray:
+    """Judge each distinct row once, in pieces of one shape, so that judging is compiled once."""
+    distinct, place = np.unique(tokens_NxT, axis=0, return_inverse=True)
+    held = []
+    for first in range(0, len(distinct), PIECE):
+        rows = np.minimum(np.arange(first, first + PIECE), len(distinct) - 1)
+        held.append(np.asarray(language.judge(rule, distinct[rows], prompt_length), bool))
+    return np.concatenate(held)[place.reshape(-1)]

@@ -1,0 +1,39 @@
+"""Learners, one file per family; every file here is imported, so that a new file is enough."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+from identjax.errors import unknown_name
+from identjax.models.base import MODELS, Dropout, Learner, Model
+from identjax.vocabulary import Vocabulary
+
+__all__ = ["MODELS", "Dropout", "Learner", "Model", "make", "resolve"]
+
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}")
+
+
+def make(
+    name: str, *, vocabulary: Vocabulary, max_length: int, preset: str = "small", **options: Any
+) -> Model:
+    """Make the model of a registered name: a preset's options, with some replaced.
+
+    >>> make("lstm", vocabulary=Vocabulary(("a", "b")), max_length=32, hidden=16).options()
+    {'embedding': 16, 'hidden': 16, 'layers': 1}
+    """
+    family = MODELS[name]
+    if preset not in family.presets:
+        raise unknown_name("preset", preset, family.presets)
+    if unknown := sorted(options.keys() - set(family.option_names())):
+        raise unknown_name(f"{MODELS.canonical(name)} option", unknown[0], family.option_names())
+    chosen = {**family.presets[preset], **options}
+    return family(vocabulary=vocabulary, max_length=max_length, **chosen)
+
+
+def resolve(
+    name: str, *, vocabulary: Vocabulary, max_length: int, preset: str = "small", **options: Any
+) -> dict[str, Any]:
+    """Give the registered name and every option in full, sorted, as JSON values."""
+    model = make(name, vocabulary=vocabulary, max_length=max_length, preset=preset, **options)
+    return dict(sorted({"name": MODELS.canonical(name), **model.options()}.items()))

@@ -1,0 +1,133 @@
+"""Parts that several families share: dense maps, norms, dropout, and where strings begin."""
+
+import math
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from identjax.models import laws
+from identjax.models.base import Dropout
+from identjax.models.laws import Law, declare
+
+
+def pad_axes(x: jax.Array, ndim: int) -> jax.Array:
+    """Put axes of size 1 before those of `x`, for adding it to an array of `ndim` axes."""
+    return x.reshape((1,) * (ndim - x.ndim) + x.shape)
+
+
+class Linear(nn.Module):
+    """x·W + b, both uniform within ±1/√(inputs) unless told otherwise, as PyTorch has it."""
+
+    features: int
+    bias: bool = True
+    kernel_law: Law | None = None
+    bias_law: Law | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Apply the map to the last axis."""
+        default = laws.within(1 / math.sqrt(x.shape[-1]))
+        y = x @ declare(self, "kernel", self.kernel_law or default, x.shape[-1], self.features)
+        if self.bias:
+            b = declare(self, "bias", self.bias_law or default, self.features)
+            y = y + pad_axes(b, y.ndim)
+        return y
+
+
+class Norm(nn.Module):
+    """Layer norm, RMS norm (not centred, no bias), or head norm (scales for each head, no bias).
+
+    All normalise over the last axis; head norm is a layer norm of [..., H, K].
+    """
+
+    kind: str = "layer"
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Normalise `x`."""
+        shape = x.shape[-2:] if self.kind == "head" else x.shape[-1:]
+        scale = declare(self, "scale", laws.ones, *shape)
+        if self.kind != "rms":
+            x = x - x.mean(-1, keepdims=True)
+        x = x * lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + self.epsilon)
+        x = x * pad_axes(scale, x.ndim)
+        if self.kind == "layer":
+            x = x + pad_axes(declare(self, "bias", laws.zeros, x.shape[-1]), x.ndim)
+        return x
+
+
+def drop(x: jax.Array, dropout: Dropout | None, *site: int) -> jax.Array:
+    """Zero entries of `x` at random and scale the rest up; `site` tells the places in a net apart.
+
+    Each 32-bit word of random bits makes four decisions, so the rate is a multiple of 1/256, and
+    the scale is the exact one for it.
+    """
+    if dropout is None:
+        return x
+    key = dropout.key
+    for part in site:
+        key = jax.random.fold_in(key, part)
+    words = jax.random.bits(key, (math.ceil(x.size / 4),), jnp.uint32)
+    bytes_ = lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: x.size].reshape(x.shape)
+    cut = jnp.clip(jnp.round(256 * dropout.rate), 0, 255)
+    scale = (256 / (256 - cut)).astype(x.dtype)
+    return jnp.where(bytes_ >= cut.astype(jnp.uint8), x * scale, 0)
+
+
+class Places(NamedTuple):
+    """Where each token of a row stands: which string of the row, and where in that string."""
+
+    string: jax.Array
+    position: jax.Array
+
+
+def locate(tokens_BxT: jax.Array, bos: int) -> Places:
+    """Find the string and the position in it of each token; strings begin with BOS."""
+    starts_BxT = tokens_BxT == bos
+    index_BxT = lax.broadcasted_iota(jnp.int32, tokens_BxT.shape, 1)
+    string_BxT = jnp.cumsum(starts_BxT, 1, dtype=jnp.int32)
+    first_BxT = lax.cummax(jnp.where(starts_BxT, index_BxT, 0), axis=1)
+    return Places(string_BxT, index_BxT - first_BxT)
+
+
+def activate(x: jax.Array, kind: str) -> jax.Array:
+    """Apply an activation; a gated one halves the last axis."""
+    if kind == "swiglu":
+        gate, value = jnp.split(x, 2, -1)
+        return nn.silu(gate) * value
+    return nn.relu(x) if kind == "relu" else nn.gelu(x, approximate=False)
+
+
+class CausalConv(nn.Module):
+    """Depthwise convolution over the last `width` tokens of the same string."""
+
+    features: int
+    width: int
+
+    def setup(self) -> None:
+        """Declare kernel and bias, uniform within ±1/√width as in PyTorch."""
+        law = laws.within(1 / math.sqrt(self.width))
+        self.kernel = declare(self, "kernel", law, self.width, self.features)
+        self.bias = declare(self, "bias", law, self.features)
+
+    def start(self, dtype: Any) -> jax.Array:
+        """Give the window before the first token: zeros."""
+        return jnp.zeros((self.width - 1, self.features), dtype)
+
+    def advance(self, window_WxD: jax.Array, x_D: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Give the window with `x_D` at its end, and the output."""
+        seen_WxD = jnp.concatenate([window_WxD, x_D[None]])
+        return seen_WxD[1:], (seen_WxD * self.kernel).sum(0) + self.bias
+
+    def __call__(self, x_BxTxD: jax.Array, position_BxT: jax.Array) -> jax.Array:
+        """Give the outputs at every position."""
+        y_BxTxD = x_BxTxD * self.kernel[None, None, -1] + self.bias[None, None]
+        for back in range(1, min(self.width, x_BxTxD.shape[1])):
+            shifted_BxTxD = jnp.pad(x_BxTxD[:, :-back], ((0, 0), (back, 0), (0, 0)))
+            reached_BxTxD = jnp.where(position_BxT[..., None] >= back, shifted_BxTxD, 0)
+            y_BxTxD = y_BxTxD + reached_BxTxD * self.kernel[None, None, -1 - back]
+        return y_BxTxD

@@ -1,0 +1,69 @@
+"""Models whose network is a Flax module: one definition for the parallel form and the step."""
+
+import abc
+import dataclasses
+from typing import Any, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from identjax.models.base import Cache, Dropout, Model, Params
+from identjax.models.laws import draw
+
+
+class Net(nn.Module):
+    """A network with its parallel form in `__call__` and its cached step in `advance`.
+
+    `start(dtype)` gives the empty cache and reads no parameter.
+    """
+
+    config: Any
+
+    def start(self, dtype: Any) -> Cache:
+        """Give the cache of one sequence of which nothing has been read."""
+        raise NotImplementedError
+
+    def advance(self, cache: Cache, token: jax.Array) -> tuple[Cache, jax.Array]:
+        """Read one token: the new cache, and logits [V]."""
+        raise NotImplementedError
+
+    def __call__(self, tokens_BxT: jax.Array, dropout: Dropout | None = None) -> jax.Array:
+        """Give logits at every position, [B, T, V]."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class LinenModel(Model):
+    """A model that hands everything to its network."""
+
+    @abc.abstractmethod
+    def net(self) -> Net:
+        """Make the network; its `config` is this model."""
+
+    def init(self, key: jax.Array) -> Params:
+        """Draw the parameters of one member."""
+        tokens = jnp.zeros((1, 2), jnp.int32)
+        declared = jax.eval_shape(self.net().init, key, tokens)
+        return draw(key, declared["params"])
+
+    def logits(
+        self, params: Params, tokens_BxT: jax.Array, dropout: Dropout | None = None
+    ) -> jax.Array:
+        """Apply the network's parallel form."""
+        self.check_params(params)
+        return cast(jax.Array, self.net().apply({"params": params}, tokens_BxT, dropout))
+
+    def start(self, params: Params) -> Cache:
+        """Make an empty cache in the parameters' own dtype."""
+        self.check_params(params)
+        dtype = jax.tree.leaves(params)[0].dtype
+        return self.net().apply({"params": params}, dtype, method="start")
+
+    def advance(self, params: Params, cache: Cache, token: jax.Array) -> tuple[Cache, jax.Array]:
+        """Apply the network's cached step."""
+        moved = self.net().apply({"params": params}, cache, token, method="advance")
+        return cast(tuple[Cache, jax.Array], moved)
+
+    def check_params(self, params: Params) -> None:
+        """Raise ConfigError where the parameters are for another size, as tables can be."""

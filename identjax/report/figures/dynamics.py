@@ -1,0 +1,120 @@
+"""What is learnt when: rule rates and the mass of short strings at step snapshots."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from identjax.evaluation.masses import LONGER, REGIONS
+from identjax.report import style
+from identjax.report.gather import Source
+from identjax.report.select import distinct, floats, reported, split_by, where
+from identjax.report.words import count
+
+Line = tuple[list[int], list[float]]
+_RULES = ("R1", "R2c", "R2")
+
+
+def draw(source: Source, language: str) -> list[style.Drawing]:
+    """Draw what there is: rates of rules, and masses of short strings."""
+    drawings = [draw_rates(source, language), draw_masses(source, language)]
+    return [drawing for drawing in drawings if drawing is not None]
+
+
+def draw_rates(source: Source, language: str) -> style.Drawing | None:
+    """Draw the mean rate of each rule out of distribution over steps, cell by cell."""
+    rows = _at_steps(where(reported(source.rules), language=language, split="ood"))
+    lines = _lines(rows, "rule", "rate")
+    if not lines:
+        return None
+    rules = [rule for rule in _RULES if any(key[1] == rule for key in lines)]
+    rules += sorted({key[1] for key in lines} - set(rules))
+    dashes = dict(zip(rules, style.DASHES * len(rules), strict=False))
+    looks = style.looks(source.cells)
+    figure = style.new_figure(5.6, 3.6)
+    axes = figure.subplots()
+    for (cell, rule), (at, means) in lines.items():
+        axes.plot(at, means, color=looks[cell].colour, ls=dashes[rule], lw=1.6)
+    _dress(axes)
+    axes.set_xlabel("training step")
+    axes.set_ylabel("rate out of distribution")
+    handles = [*_cell_handles(lines, looks), *_dash_handles(dashes)]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4))
+    members = len(set(rows["member_id"].to_pylist()))
+    caption = f"Means over members at each step snapshot; n = {count(members, 'member')}."
+    name = style.slug("dynamics", *source.prefix, language)
+    return style.finish(figure, name, f"{language}: rule rates over training", caption)
+
+
+def draw_masses(source: Source, language: str) -> style.Drawing | None:
+    """Draw the mean mass of short strings that keep both rules, one, or none, over steps."""
+    rows = _at_steps(where(reported(source.dynamics), language=language))
+    lines = _lines(rows, "region", "mass")
+    if not lines:
+        return None
+    regions = sorted(distinct(rows, "region"), key=[*REGIONS, LONGER].index)
+    looks = style.looks(source.cells)
+    figure = style.new_figure(5.6, 5.2)
+    panels = figure.subplots(-(-len(regions) // 2), 2, sharex=True, sharey=True, squeeze=False)
+    for axes in panels.ravel()[len(regions) :]:
+        axes.remove()
+    for axes, region in zip(panels.ravel(), regions, strict=False):
+        for (cell, own), (at, means) in lines.items():
+            if own == region:
+                axes.plot(at, means, color=looks[cell].colour, ls=looks[cell].dash, lw=1.6)
+        axes.set_title("longer strings" if region == LONGER else region)
+        _dress(axes)
+    figure.supxlabel("training step", fontsize=10)
+    figure.supylabel("probability", fontsize=10)
+    handles = _cell_handles(lines, looks)
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
+    longest = max(rows["longest"].to_pylist())
+    members = len(set(rows["member_id"].to_pylist()))
+    caption = (
+        f"Summed probability of all strings of at most {longest} symbols by the rules they keep, "
+        f"exact by enumeration; means over members, n = {count(members, 'member')}."
+    )
+    name = style.slug("masses", *source.prefix, language)
+    return style.finish(figure, name, f"{language}: mass of short strings", caption)
+
+
+def _at_steps(rows: pa.Table) -> pa.Table:
+    steps = [rung.startswith("@") for rung in rows["rung"].to_pylist()]
+    return rows.filter(pa.array(steps, pa.bool_()))
+
+
+def _lines(rows: pa.Table, kind: str, value: str) -> dict[tuple[str, str], Line]:
+    found = {key: _means(part, value) for key, part in split_by(rows, "cell", kind)}
+    return {key: line for key, line in sorted(found.items()) if len(line[0]) > 1}
+
+
+def _means(part: pa.Table, value: str) -> Line:
+    at, means = [], []
+    for (rung,), rows in split_by(part, "rung"):
+        values = floats(rows, value)
+        if not np.isnan(values).all():
+            at.append(int(rung[1:]))
+            means.append(float(np.nanmean(values)))
+    order = np.argsort(at)
+    return [at[i] for i in order], [means[i] for i in order]
+
+
+def _dress(axes: Axes) -> None:
+    style.make_log(axes, "x")
+    axes.set_ylim(-0.03, 1.03)
+
+
+def _cell_handles(
+    lines: Mapping[tuple[str, str], Line], looks: Mapping[str, style.Look]
+) -> list[Line2D]:
+    cells = sorted({cell for cell, _ in lines})
+    return [Line2D([], [], color=looks[cell].colour, lw=2, label=cell) for cell in cells]
+
+
+def _dash_handles(dashes: Mapping[str, str]) -> list[Line2D]:
+    return [
+        Line2D([], [], color=style.INK, ls=dash, lw=1.4, label=rule)
+        for rule, dash in dashes.items()
+    ]

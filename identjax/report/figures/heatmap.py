@@ -1,0 +1,100 @@
+"""Who behaves like whom: the divergence of every pair of members at equal ε."""
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from identjax.analysis.identifiability import make_matrix
+from identjax.report import style
+from identjax.report.figures.curve import MEASURES
+from identjax.report.gather import Source
+from identjax.report.kinds import Kinds
+from identjax.report.select import Floats, distinct, where
+from identjax.report.words import count
+
+# In order of preference: what completions show first.
+_MEASURES = ("churn", "tv_next", "js_next")
+_MOST_CELLS = 48
+
+
+def draw(source: Source, language: str, rung: str, kinds: Kinds) -> style.Drawing | None:
+    """Draw all pairs out of distribution and, in the same order and colours, in distribution."""
+    pairs = where(source.pairwise, language=language, rung=rung)
+    measure = next((m for m in _MEASURES if m in distinct(pairs, "measure")), None)
+    if measure is None:
+        return None
+    pairs, ids = where(pairs, measure=measure), kinds.ordered
+    off, on = (_matrix(where(pairs, split=split), ids) for split in ("ood", "id"))
+    members = (source.members[name].to_pylist() for name in ("member_id", "cell"))
+    cell_of = dict(zip(*members, strict=True))
+    cells = [cell_of[member] for member in ids]
+    return _draw_both(source, language, measure, off, on, cells)
+
+
+def _draw_both(
+    source: Source, language: str, measure: str, off: Floats, on: Floats, cells: list[str]
+) -> style.Drawing:
+    figure = style.new_figure(5.8, 3.4)
+    left, right = figure.subplots(1, 2)
+    top = max(float(np.nanmax(off)), 1e-9)
+    looks = style.looks(source.cells)
+    for axes, values, title in (
+        (left, off, "out of distribution"),
+        (right, on, "in distribution"),
+    ):
+        _draw_matrix(axes, values, top, [looks[cell].colour for cell in cells])
+        axes.set_title(title)
+    _draw_scale(figure, [left, right], top, measure)
+    _legend(figure, looks, sorted(set(cells)))
+    caption = (
+        f"Rows and columns are members ({count(len(cells), 'member')}), in the order of the "
+        "tree that clusters their completions; the strip gives their cell. Blocks are kinds of "
+        "behaviour that the loss does not tell apart; blank pairs were not measured."
+    )
+    name = style.slug("heatmap", *source.prefix, language)
+    title = f"{language}: {MEASURES.get(measure, measure)} between members at equal ε"
+    return style.finish(figure, name, title, caption)
+
+
+def _matrix(pairs: pa.Table, ids: list[str]) -> Floats:
+    values: Floats = make_matrix(pairs, ids)
+    values[~np.isfinite(values)] = np.nan
+    np.fill_diagonal(values, 0)
+    return values
+
+
+def _draw_matrix(axes: Axes, values: Floats, top: float, colours: list[str]) -> None:
+    n = len(values)
+    axes.pcolormesh(
+        np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=top, rasterized=n > _MOST_CELLS
+    )
+    strip = max(n * 0.03, 0.3)
+    for row, colour in enumerate(colours):
+        axes.fill_between([-1.6 * strip, -0.6 * strip], row, row + 1, color=colour, lw=0)
+    axes.set_xlim(-1.7 * strip, n)
+    axes.set_ylim(n, 0)
+    axes.set_aspect("equal")
+    axes.grid(visible=False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _draw_scale(figure: Figure, panels: list[Axes], top: float, measure: str) -> None:
+    scale = ScalarMappable(Normalize(0, top), "cividis")
+    bar = figure.colorbar(
+        scale, ax=panels, orientation="horizontal", shrink=0.5, aspect=30, pad=0.03
+    )
+    bar.set_label(MEASURES.get(measure, measure))
+    bar.outline.set_visible(False)
+
+
+def _legend(figure: Figure, looks: dict[str, style.Look], cells: list[str]) -> None:
+    handles = [
+        Line2D([], [], ls="", marker="s", ms=7, color=looks[c].colour, label=c) for c in cells
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(cells), 3))

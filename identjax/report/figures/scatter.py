@@ -1,0 +1,189 @@
+"""Same loss, different behaviour: the KL to the truth of each member against its rule rate."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from identjax.report import style
+from identjax.report.gather import Source
+from identjax.report.select import Floats, floats, main_rule, rung_order, split_by, where
+
+_MANY = 3000
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """The snapshots of one cell in one split; `last` tells which is a member's last."""
+
+    kl: Floats
+    rate: Floats
+    last: np.ndarray
+
+
+def draw(source: Source, language: str, rung: str | None, rules: pa.Table) -> style.Drawing | None:
+    """Draw the members of a language: in distribution on the left, out of it on the right."""
+    rules = where(rules, language=language)
+    rule = main_rule(rules)
+    kl = _kl_by_snapshot(where(source.likelihood, language=language))
+    rows = where(rules, rule=rule)
+    shown = {split: _points(where(rows, split=split), kl) for split in ("id", "ood")}
+    everything = [p for cells in shown.values() for p in cells.values()]
+    if not any(len(p.kl) for p in everything):
+        return None
+    limits = _limits(everything, rung)
+    looks = style.looks(source.cells)
+    figure = style.new_figure(5.8, 3.9)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.5))
+    for axes, split in ((left, "id"), (right, "ood")):
+        for cell, points in shown[split].items():
+            _draw_points(axes, points, looks[cell], limits)
+        if rung is not None:
+            axes.axvline(float(rung), color=style.INK, lw=0.8, ls=(0, (1, 2)))
+        axes.set_xlim(*limits)
+        style.make_log(axes, "x")
+    left.set_title("in distribution")
+    right.set_title("out of distribution")
+    left.set_ylabel(f"share of prompts on which {rule} holds")
+    left.set_ylim(-0.03, 1.03)
+    figure.supxlabel("KL to the truth, nats per sequence", fontsize=10)
+    _draw_baselines(right, _baselines(source, language, rule))
+    cells = [cell for cell in looks if cell in shown["id"] | shown["ood"]]
+    _legend(figure, cells, looks)
+    members = len(set(rows["member_id"].to_pylist()))
+    return style.finish(
+        figure,
+        style.slug("scatter", *source.prefix, language),
+        f"{language}: KL to the truth against {rule}, in and out of distribution",
+        _caption(rule, members, rung, limits, everything),
+    )
+
+
+def _kl_by_snapshot(likelihood: pa.Table) -> dict[tuple[str, str], float]:
+    keys = zip(likelihood["member_id"].to_pylist(), likelihood["rung"].to_pylist(), strict=True)
+    return dict(zip(keys, floats(likelihood, "kl_nats").tolist(), strict=True))
+
+
+def _points(rows: pa.Table, kl: dict[tuple[str, str], float]) -> dict[str, Points]:
+    """Match rates with KLs, cell by cell; step snapshots are left to the dynamics."""
+    found = {}
+    for (cell,), part in split_by(rows, "cell"):
+        members, rungs = part["member_id"].to_pylist(), part["rung"].to_pylist()
+        last: dict[str, str] = {}
+        for member, rung in zip(members, rungs, strict=True):
+            if not rung.startswith("@"):
+                last[member] = max(last.get(member, rung), rung, key=rung_order)
+        kept = [
+            (kl[member, rung], rate, last[member] == rung)
+            for member, rung, rate in zip(members, rungs, floats(part, "rate"), strict=True)
+            if member in last and (member, rung) in kl and not rung.startswith("@")
+            if not np.isnan(rate)
+        ]
+        columns = np.array(kept, np.float64).reshape(-1, 3).T
+        found[cell] = Points(columns[0], columns[1], columns[2] > 0)
+    return dict(sorted(found.items()))
+
+
+def _limits(everything: Sequence[Points], rung: str | None) -> tuple[float, float]:
+    """Make room for all last snapshots, and for earlier ones up to ten times ε."""
+    last = np.concatenate([points.kl[points.last] for points in everything])
+    shown = last[np.isfinite(last) & (last > 1e-7)]
+    if rung is not None:
+        shown = np.append(shown, [float(rung), 6 * float(rung)])
+    if not len(shown):
+        return 1e-4, 1.0
+    return float(shown.min()) / 1.6, float(shown.max()) * 1.6
+
+
+def _draw_points(axes: Axes, points: Points, look: style.Look, limits: tuple[float, float]) -> None:
+    x = np.clip(points.kl, *limits)
+    raster = len(x) > _MANY
+    early, last = ~points.last & (points.kl == x), points.last
+    axes.plot(
+        x[early],
+        points.rate[early],
+        ls="",
+        marker=look.marker,
+        ms=2.6,
+        mew=0,
+        color=look.colour,
+        alpha=0.3,
+        rasterized=raster,
+    )
+    axes.plot(
+        x[last],
+        points.rate[last],
+        ls="",
+        marker=look.marker,
+        ms=6,
+        mew=0.7,
+        mec=style.INK,
+        color=look.colour,
+        alpha=0.85,
+        rasterized=raster,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def _baselines(source: Source, language: str, rule: str) -> dict[str, float]:
+    rows = where(source.baselines, language=language, rule=rule, split="ood")
+    found = dict(zip(rows["baseline"].to_pylist(), floats(rows, "rate").tolist(), strict=True))
+    names = {"chance": "chance", "eos_now": "EOS now"}
+    return {label: found[name] for name, label in names.items() if found.get(name, np.nan) >= 0}
+
+
+def _draw_baselines(axes: Axes, baselines: dict[str, float]) -> None:
+    """Draw what needs no learning, with one label for lines that lie together."""
+    labels: list[tuple[float, str]] = []
+    for name, rate in sorted(baselines.items(), key=lambda item: item[1]):
+        axes.axhline(rate, color=style.INK, lw=1, ls=(0, (4, 3)), alpha=0.75)
+        text = f"{name} {rate:.2f}"
+        if labels and rate - labels[-1][0] < 0.06:
+            labels[-1] = (rate, f"{labels[-1][1]}, {text}")
+        else:
+            labels.append((rate, text))
+    for rate, text in labels:
+        axes.annotate(
+            text,
+            (1, rate),
+            (0, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8.5,
+        )
+
+
+def _legend(figure: Figure, cells: Sequence[str], looks: dict[str, style.Look]) -> None:
+    handles = [
+        Line2D([], [], ls="", marker=looks[c].marker, ms=6, color=looks[c].colour, label=c)
+        for c in cells
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(cells), 3))
+
+
+def _caption(
+    rule: str,
+    count: int,
+    rung: str | None,
+    limits: tuple[float, float],
+    everything: Sequence[Points],
+) -> str:
+    text = (
+        "Each large mark is one member where it stopped (or its last snapshot), each small one an "
+        f"earlier snapshot at a larger ε; n = {count} members. Across: KL(truth‖member). Up: the "
+        f"share of judged prompts whose greedy completion satisfies {rule}; an unfinished "
+        "completion fails. Members one above the other have the same loss."
+    )
+    if rung is not None:
+        text += f" Dotted: ε = {rung}."
+    last = np.concatenate([p.kl[p.last] for p in everything])
+    if outside := int(((last < limits[0]) | (last > limits[1])).sum()):
+        text += f" {outside} large marks lie beyond the axis and are drawn on its edge."
+    return text

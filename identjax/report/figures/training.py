@@ -1,0 +1,77 @@
+"""How members came there: the KL to the truth over training, and what it was drawn from."""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from identjax.report import style
+from identjax.report.gather import Source
+from identjax.report.select import Floats, floats, reported, split_by, where
+from identjax.report.words import count
+
+_THIN_LINES = 40
+_FEW = 300
+
+
+def draw(source: Source, language: str, rung: str | None) -> style.Drawing | None:
+    """Draw the KL to the truth over steps: thin lines are members, thick ones medians."""
+    curves = where(reported(source.curves), language=language, metric="kl_nats")
+    if not curves.num_rows:
+        return None
+    looks = style.looks(source.cells)
+    figure = style.new_figure(5.6, 3.6)
+    axes = figure.subplots()
+    drawn, handles, smallest = 0, [], []
+    for (cell,), part in sorted(split_by(curves, "cell"), key=lambda item: str(item[0])):
+        steps, values = _grid(part)
+        drawn += len(values)
+        smallest.append(values[np.isfinite(values) & (values > 0)])
+        _draw_cell(axes, steps, values, looks[cell])
+        look = looks[cell]
+        handles.append(Line2D([], [], color=look.colour, ls=look.dash, lw=2, label=cell))
+    if rung is not None:
+        axes.axhline(float(rung), color=style.INK, lw=0.8, ls=(0, (1, 2)))
+    positive = np.concatenate(smallest)
+    if not len(positive):
+        return None
+    style.make_log(axes, "y")
+    axes.set_ylim(max(float(positive.min()) / 1.5, 1e-7), float(positive.max()) * 1.5)
+    axes.set_xlabel("training step")
+    axes.set_ylabel("KL to the truth, nats per sequence")
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
+    caption = (
+        f"KL(truth‖member) at every check, n = {count(drawn, 'member')}. Thick lines are medians "
+        "over the members still in training, bands hold the middle 80%, thin lines are members."
+    )
+    if rung is not None:
+        caption += f" Dotted: ε = {rung}."
+    name = style.slug("training", *source.prefix, language)
+    return style.finish(figure, name, f"{language}: KL to the truth over training", caption)
+
+
+def _grid(part: object) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Lay curves side by side: steps [S], and values [M, S] with NaN where a member was not."""
+    steps = np.unique(part["step"].to_numpy())  # type: ignore[index]
+    rows = []
+    for _, own in split_by(part, "member_id"):
+        row = np.full(len(steps), np.nan)
+        row[np.searchsorted(steps, own["step"].to_numpy())] = floats(own, "value")
+        rows.append(row)
+    return steps, np.array(rows)
+
+
+def _draw_cell(axes: Axes, steps: npt.NDArray[np.int64], values: Floats, look: style.Look) -> None:
+    if len(steps) > _FEW:
+        kept = np.unique(np.linspace(0, len(steps) - 1, _FEW).astype(int))
+        steps, values = steps[kept], values[:, kept]
+    values = np.where(np.isfinite(values), values, np.nan)
+    held = ~np.isnan(values).all(0)
+    steps, values = steps[held], values[:, held]
+    if len(values) <= _THIN_LINES:
+        for row in values:
+            axes.plot(steps, row, color=look.colour, lw=0.6, alpha=0.35)
+    if len(values) > 4:
+        low, high = np.nanquantile(values, [0.1, 0.9], axis=0)
+        axes.fill_between(steps, low, high, color=look.colour, alpha=0.12, lw=0)
+    axes.plot(steps, np.nanmedian(values, 0), color=look.colour, lw=2, ls=look.dash)

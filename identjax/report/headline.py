@@ -1,0 +1,166 @@
+"""What the data say, in a sentence that holds whatever they say."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from identjax.report.gather import Source
+from identjax.report.select import Floats, epsilons, floats, main_rule, reported, split_by, where
+from identjax.report.words import count, nats, share
+
+# The rung of a page is the smallest ε that this share of the members has reached.
+MOST = 0.9
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Finding:
+    """One language: how many members are close to the truth, and what those do elsewhere.
+
+    `close` have a snapshot whose KL to the truth, evaluated anew, is below ε; `perfect` are those
+    of them that keep every rule on every judged prompt in distribution, or None where no prompt
+    was judged; `rates` are theirs out of distribution.
+    """
+
+    language: str
+    rung: str | None
+    members: int
+    close: int
+    perfect: int | None
+    rule: str
+    rates: Floats
+    nearest: float
+
+    @property
+    def spread(self) -> float:
+        """How far apart the rates are."""
+        return float(np.ptp(self.rates)) if len(self.rates) else 0.0
+
+
+def choose_rung(source: Source, language: str) -> str | None:
+    """Pick the ε of a language: the smallest that most members reached, else the commonest."""
+    likelihood = where(reported(source.likelihood), language=language)
+    members = where(reported(source.members), language=language).num_rows
+    rungs = likelihood["rung"].to_pylist()
+    reached = {rung: rungs.count(rung) for rung in epsilons(rungs)}
+    if not reached:
+        return None
+    most = [rung for rung, n in reached.items() if n >= MOST * members]
+    if most:
+        return most[-1]
+    return max(reversed(reached), key=lambda rung: reached[rung])
+
+
+def find(source: Source, language: str) -> Finding:
+    """Count what the headline of a language says."""
+    rung = choose_rung(source, language)
+    members = where(reported(source.members), language=language)
+    likelihood = where(reported(source.likelihood), language=language)
+    rules = where(reported(source.rules), language=language)
+    rule = main_rule(rules)
+    kls = floats(likelihood, "kl_nats")
+    nearest = float(np.nanmin(kls)) if len(kls) else float("nan")
+    close: set[str] = set()
+    if rung is not None:
+        at = where(likelihood, rung=rung)
+        below = floats(at, "kl_nats") < float(rung)
+        close = {
+            m for m, is_close in zip(at["member_id"].to_pylist(), below, strict=True) if is_close
+        }
+    rows = where(rules, rung=rung or "final", member_id=sorted(close))
+    perfect = _perfect(where(rows, split="id"))
+    spoken_of = perfect if perfect else close
+    ood = where(rows, split="ood", rule=rule, member_id=sorted(spoken_of))
+    rates = floats(ood, "rate")
+    return Finding(
+        language,
+        rung,
+        members.num_rows,
+        len(close),
+        None if perfect is None else len(perfect),
+        rule,
+        rates[~np.isnan(rates)],
+        nearest,
+    )
+
+
+def _perfect(rows: pa.Table) -> set[str] | None:
+    perfect, judged = set(), False
+    for (member,), part in split_by(rows, "member_id"):
+        rates = floats(part, "rate")
+        rates = rates[~np.isnan(rates)]
+        judged |= len(rates) > 0
+        if len(rates) and (rates == 1).all():
+            perfect.add(member)
+    return perfect if judged else None
+
+
+def say(finding: Finding) -> str:
+    """Put what was found for one language in a sentence."""
+    members = count(finding.members, "member")
+    if not finding.close:
+        nearest = (
+            "" if np.isnan(finding.nearest) else f"; the nearest is at {nats(finding.nearest)}"
+        )
+        if finding.rung is None:
+            return f"None of {members} has come within any ε of the truth yet{nearest}."
+        rung = f"{finding.rung} nats per sequence of the truth"
+        return f"None of {members} is within {rung} when evaluated anew{nearest}."
+    if not finding.perfect:
+        text = _within(finding, finding.close)
+        but = "" if finding.perfect is None else ", but not to perfection in distribution"
+        return f"{text}{but}; {_elsewhere(finding)}."
+    there = "is" if finding.perfect == 1 else "are"
+    text = _within(finding, finding.perfect)
+    return f"{text} and {there} perfect in distribution there; {_elsewhere(finding)}."
+
+
+def _within(finding: Finding, number: int) -> str:
+    verb = "comes" if number == 1 else "come"
+    of = f"{number:,} of {count(finding.members, 'member')}"
+    return f"{of} {verb} within {finding.rung} nats per sequence of the truth"
+
+
+def _elsewhere(finding: Finding) -> str:
+    rates = finding.rates
+    if not len(rates):
+        return "no out-of-distribution prompt was judged"
+    low, high = share(float(rates.min())), share(float(rates.max()))
+    whose = "its" if len(rates) == 1 else "their"
+    if low == high:
+        return f"out of distribution {whose} {finding.rule} rate is {low}"
+    return f"out of distribution {whose} {finding.rule} rate runs from {low} to {high}"
+
+
+def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
+    """Put all in one sentence: that of the only language, or where most is left open.
+
+    `sweeps` names the sweep of each finding, where there are several.
+    """
+    if len(findings) == 1:
+        return say(findings[0])
+    over = count(len(set(sweeps)), "sweep") if sweeps else count(len(findings), "language")
+    members = sum(f.members for f in findings)
+    close = sum(f.close for f in findings)
+    rungs = sorted({float(f.rung) for f in findings if f.rung is not None})
+    if not close:
+        return f"None of {count(members, 'member')} in {over} is within an ε of the truth."
+    epsilon = f"{rungs[0]:g}" if len(rungs) == 1 else f"{rungs[0]:g} to {rungs[-1]:g}"
+    text = (
+        f"In {over}, {close:,} of {count(members, 'member')} come within "
+        f"{epsilon} nats per sequence of the truth"
+    )
+    judged = [f for f in findings if len(f.rates)]
+    if not judged:
+        return f"{text}; no out-of-distribution prompt was judged."
+    widest = max(judged, key=lambda f: f.spread)
+    whose = "those that are perfect in distribution" if widest.perfect else "those"
+    low, high = share(float(widest.rates.min())), share(float(widest.rates.max()))
+    place = f" ({sweeps[findings.index(widest)]})" if sweeps else ""
+    if low == high:
+        return f"{text}; out of distribution the {widest.rule} rates of {whose} do not differ."
+    return (
+        f"{text}; out of distribution the {widest.rule} rate of {whose} runs from {low} to {high} "
+        f"in {widest.language}{place}, where it differs most."
+    )

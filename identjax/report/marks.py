@@ -1,0 +1,109 @@
+"""Completions with the place marked from which a rule can no longer hold."""
+
+import dataclasses
+
+import numpy as np
+
+from identjax.errors import ConfigError
+from identjax.languages import Language
+from identjax.languages.judge import BoundRule
+from identjax.report.gather import Source
+from identjax.report.select import where
+
+END = "∎"
+CUT = "…"
+
+
+@dataclasses.dataclass(frozen=True)
+class Marked:
+    """A completion in pieces, (text, kind) with kind go, break or end, and a verdict per rule."""
+
+    plain: str
+    pieces: tuple[tuple[str, str], ...]
+    verdicts: tuple[tuple[str, bool], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Marker:
+    """Judges completions by a language's rules; without the language it only shows them."""
+
+    language: Language | None = None
+
+    @classmethod
+    def of(cls, source: Source, language: str) -> "Marker":
+        """Make the marker of a language of a sweep."""
+        return cls(find_language(source, language))
+
+    def mark(self, prompt: str, completion: str, finished: bool) -> Marked:
+        """Judge one completion by the rules that its prompt leaves open."""
+        end = END if finished else CUT
+        plain = completion + end
+        if self.language is None:
+            return Marked(plain, ((completion, "go"), (end, "end")), ())
+        language = self.language
+        head, tail = language.vocabulary.encode(prompt), language.vocabulary.encode(completion)
+        breaks = {
+            name: find_break(language, name, head, tail, finished) for name in language.judged
+        }
+        open_rules = {name: at for name, at in breaks.items() if at is None or at >= 0}
+        places = [at for at in open_rules.values() if at is not None]
+        verdicts = tuple((name, at is None) for name, at in open_rules.items())
+        if not places:
+            return Marked(plain, ((completion, "go"), (end, "end")), verdicts)
+        pieces = _cut(language, tail, min(places), end)
+        return Marked(plain, pieces, verdicts)
+
+
+def find_language(source: Source, name: str) -> Language | None:
+    """Make a language of a sweep again; None for one that is not registered here."""
+    groups = where(source.members, language=name)["group"].to_pylist()
+    try:
+        return source.run.language(groups[0])
+    except ConfigError:
+        return None
+
+
+def find_break(
+    language: Language, name: str, prompt: np.ndarray, completion: np.ndarray, finished: bool
+) -> int | None:
+    """Give the place in the completion from which a rule is lost: −1 for the prompt, None if kept.
+
+    The number of symbols of the completion stands for its end: it ended, or was cut off, too soon.
+    """
+    rule, start = _find_rule(language, name, len(prompt))
+    distance = measure_distance(rule, np.concatenate([prompt, completion]), start)
+    left = rule.max_length - np.arange(len(distance))
+    lost = np.flatnonzero((distance > left)[len(prompt) :])
+    if len(lost):
+        return int(lost[0]) - 1
+    return None if finished and distance[-1] == 0 else len(completion)
+
+
+def measure_distance(rule: BoundRule, symbols: np.ndarray, start: int) -> np.ndarray:
+    """Count, after each prefix, the fewest symbols that make a rule hold, [T+1]."""
+    n = len(symbols)
+    read = np.arange(n)[None] < np.arange(n + 1)[:, None]
+    bos = np.full((n + 1, 1), rule.vocabulary.bos)
+    rows = np.where(read, np.broadcast_to(symbols, (n + 1, n)), rule.vocabulary.pad)
+    found: np.ndarray = rule.reach.distance[rule.states(np.concatenate([bos, rows], 1), start)]
+    return found
+
+
+def _find_rule(language: Language, name: str, prompt_length: int) -> tuple[BoundRule, int]:
+    if name in language.rules:
+        return language.rules[name], 0
+    fixed = language.family.completion_from
+    return language.completion_rule, 1 + prompt_length if fixed is None else fixed
+
+
+def _cut(language: Language, tail: np.ndarray, place: int, end: str) -> tuple[tuple[str, str], ...]:
+    decode, gap = language.vocabulary.decode, " " if language.vocabulary.spaced else ""
+    if place >= len(tail):
+        return (decode(tail), "go"), (end, "break")
+    before, after = decode(tail[:place]), decode(tail[place + 1 :])
+    return (
+        (before + (gap if before else ""), "go"),
+        (decode(tail[place : place + 1]), "break"),
+        ((gap if after else "") + after, "go"),
+        (end, "end"),
+    )

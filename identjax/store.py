@@ -1,0 +1,193 @@
+"""The one owner of a results folder: what is where, written whole or not at all.
+
+A part is a small parquet file that one process wrote at one chunk; its name says so, so that a
+resumed run can delete what is newer than its checkpoint and write the same parts again.
+"""
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from identjax.errors import ConfigError
+
+FORMAT = 1
+_PART = re.compile(r"(?P<group>.+)-p(?P<process>\d{4})-c(?P<chunk>\d{9})\.parquet")
+
+
+class StoreError(RuntimeError):
+    """The folder cannot be used now: no room, no rights, or another writer; commands exit 1."""
+
+
+class Store:
+    """A results folder."""
+
+    def __init__(self, workdir: str | os.PathLike[str]) -> None:
+        """Name the folder; nothing is read or written yet."""
+        if "://" in str(workdir):
+            raise ConfigError("workdir", str(workdir), "a local folder (or a mounted bucket)")
+        self.workdir = pathlib.Path(workdir)
+
+    # What was run
+
+    def read_sweep(self) -> dict[str, Any] | None:
+        """Give sweep.json, or None where no sweep was started."""
+        path = self.workdir / "sweep.json"
+        if not path.exists():
+            return None
+        sweep: dict[str, Any] = json.loads(path.read_text())
+        if sweep["format"] > FORMAT:
+            raise ConfigError("workdir", str(self.workdir), f"format {FORMAT} or older: update")
+        return sweep
+
+    def write_sweep(self, sweep: Mapping[str, Any]) -> None:
+        """Write sweep.json whole."""
+        text = json.dumps({"format": FORMAT, **sweep}, indent=1, sort_keys=True)
+        with self._replacing(self.workdir / "sweep.json") as temporary:
+            temporary.write_text(text + "\n")
+
+    def read_members(self) -> pa.Table | None:
+        """Give members.parquet, or None."""
+        return self._read(self.workdir / "members.parquet")
+
+    def write_members(self, table: pa.Table) -> None:
+        """Write members.parquet whole."""
+        self._write(self.workdir / "members.parquet", table)
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Append one line to events.jsonl."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        with clear_errors(self.workdir), (self.workdir / "events.jsonl").open("a") as file:
+            file.write(json.dumps({"time": now, "event": event, **facts}) + "\n")
+
+    # Parts
+
+    def write_part(self, kind: str, group: str, process: int, chunk: int, table: pa.Table) -> None:
+        """Write one part of `curves` or `snapshots`, over an earlier one of the same name."""
+        name = f"{group}-p{process:04d}-c{chunk:09d}.parquet"
+        self._write(self.workdir / kind / name, table)
+
+    def parts(self, kind: str, group: str | None = None) -> list[tuple[int, pathlib.Path]]:
+        """List (chunk, path) of the parts of a kind, of one group or of all, oldest first."""
+        found = []
+        for path in (self.workdir / kind).glob("*.parquet"):
+            match = _PART.fullmatch(path.name)
+            if match and group in (None, match["group"]):
+                found.append((int(match["chunk"]), path))
+        return sorted(found, key=lambda part: (part[0], part[1].name))
+
+    def read_parts(
+        self,
+        kind: str,
+        columns: list[str] | None = None,
+        group: str | None = None,
+        where: dict[str, list[str]] | None = None,
+    ) -> pa.Table | None:
+        """Give all parts of a kind as one table, or None where there are none.
+
+        `where` keeps the rows whose columns have one of the given values; others are not loaded.
+        """
+        filters = [(name, "in", values) for name, values in (where or {}).items()] or None
+        paths = [path for _, path in self.parts(kind, group)]
+        tables = [pq.read_table(path, columns=columns, filters=filters) for path in paths]
+        return pa.concat_tables(tables) if tables else None
+
+    def delete_parts_after(self, group: str, chunk: int) -> int:
+        """Delete the parts of a group that are newer than a chunk; say how many there were."""
+        newer = [
+            path
+            for kind in ("curves", "snapshots")
+            for at, path in self.parts(kind, group)
+            if at > chunk
+        ]
+        for path in newer:
+            path.unlink()
+        return len(newer)
+
+    # Evaluations and the report
+
+    def read_eval(self, name: str) -> pa.Table | None:
+        """Give evals/NAME.parquet, or None."""
+        return self._read(self.workdir / "evals" / f"{name}.parquet")
+
+    def write_eval(self, name: str, table: pa.Table) -> None:
+        """Write evals/NAME.parquet whole."""
+        self._write(self.workdir / "evals" / f"{name}.parquet", table)
+
+    @property
+    def report_dir(self) -> pathlib.Path:
+        """The folder of the page, made on demand."""
+        path = self.workdir / "report"
+        with clear_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def checkpoint_dir(self) -> pathlib.Path:
+        """The folder of the resume state."""
+        return (self.workdir / "checkpoints").absolute()
+
+    # One writer
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder's lock, which the system drops when the process dies."""
+        with clear_errors(self.workdir):
+            self.workdir.mkdir(parents=True, exist_ok=True)
+            handle = (self.workdir / "lock").open("a+")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                handle.seek(0)
+                owner = handle.read().strip() or "another process"
+                raise StoreError(f"workdir {self.workdir} is in use by {owner}") from error
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {os.uname().nodename}")
+            handle.flush()
+            yield
+
+    def _read(self, path: pathlib.Path) -> pa.Table | None:
+        return pq.read_table(path) if path.exists() else None
+
+    def _write(self, path: pathlib.Path, table: pa.Table) -> None:
+        with self._replacing(path) as temporary:
+            pq.write_table(table, temporary)
+
+    @contextlib.contextmanager
+    def _replacing(self, path: pathlib.Path) -> Iterator[pathlib.Path]:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with clear_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                yield temporary
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def clear_errors(path: pathlib.Path) -> Iterator[None]:
+    """Turn what the disk refuses into one clear line."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        # The array writer tells of a full disk in words only.
+        if number in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
+            line = f"no room left on the disk of {path}; free some and run again"
+            raise StoreError(line) from error
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise StoreError(f"cannot write {path}: {os.strerror(number)}") from error
+        raise

@@ -1,0 +1,1 @@
+"""Many members: axes, groups, slots, snapshots, and loading them again."""

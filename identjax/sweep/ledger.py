@@ -1,0 +1,139 @@
+"""What became of members, read from the snapshot parts: they are the only record of it."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pyarrow as pa
+
+from identjax.checkpoint import digest_leaves
+from identjax.store import Store
+from identjax.training.member import KINDS, Member
+
+FINAL = "final"
+OPTIONS = ("model", "language_options")
+SCHEMA = pa.schema(
+    [
+        ("member_id", pa.string()),
+        ("group", pa.string()),
+        ("rung", pa.string()),
+        ("step", pa.int64()),
+        ("kl_nats", pa.float64()),
+        ("kl_stderr", pa.float64()),
+        ("status", pa.string()),
+        ("cause", pa.string()),
+        ("digest", pa.string()),
+        ("params", pa.large_binary()),
+    ]
+)
+CURVES = pa.schema(
+    [
+        ("member_id", pa.string()),
+        ("step", pa.int64()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a member stopped."""
+
+    status: str
+    step: int
+    cause: str
+
+
+def rung_name(epsilon: float) -> str:
+    """Give the name of a rung: 0.01 is "0.01"."""
+    return format(epsilon, "g")
+
+
+class Ledger:
+    """Which rungs each member of a group has crossed, and how the finished ones stopped."""
+
+    def __init__(self, store: Store, group: str) -> None:
+        """Read the snapshot parts that stand."""
+        self.crossed: dict[str, set[str]] = {}
+        self.finished: dict[str, Outcome] = {}
+        columns = ["member_id", "rung", "step", "status", "cause"]
+        table = store.read_parts("snapshots", columns, group)
+        for row in table.to_pylist() if table is not None else ():
+            self.note(row)
+
+    def note(self, row: dict[str, Any]) -> None:
+        """Take down one snapshot."""
+        self.crossed.setdefault(row["member_id"], set()).add(row["rung"])
+        if row["rung"] == FINAL:
+            outcome = Outcome(row["status"], row["step"], row["cause"])
+            self.finished[row["member_id"]] = outcome
+
+    def outcome_of(self, member: Member, in_slots: Mapping[str, int]) -> Outcome:
+        """Say how a member stands; `in_slots` has the steps of those in training."""
+        if outcome := self.finished.get(member.member_id):
+            return outcome
+        if member.member_id in in_slots:
+            return Outcome("training", in_slots[member.member_id], "")
+        return Outcome("pending", 0, "")
+
+
+def member_row(member: Member, outcome: Outcome) -> dict[str, Any]:
+    """Make a row of members.parquet: the configuration, and how the member stands.
+
+    `steps` are those taken; those that it may take are its `budget`.
+    """
+    fields = dataclasses.asdict(member)
+    options = {k: json.dumps(v, sort_keys=True) for k, v in fields.items() if k in OPTIONS}
+    ends = {"status": outcome.status, "steps": outcome.step, "cause": outcome.cause}
+    ids = {"member_id": member.member_id, "group": member.group}
+    return ids | fields | options | {"budget": member.steps} | ends
+
+
+def member_of(row: dict[str, Any]) -> Member:
+    """Make the member of a row of members.parquet again."""
+    fields = {name: row[name] for name in KINDS}
+    options = {name: json.loads(row[name]) for name in OPTIONS}
+    return Member(**{**fields, **options, "steps": row["budget"]})
+
+
+def snapshot_row(
+    member: Member, rung: str, step: int, kl: tuple[float, float], outcome: Outcome | None
+) -> dict[str, Any]:
+    """Make a row of a snapshot part, its parameters still to come."""
+    return {
+        "member_id": member.member_id,
+        "group": member.group,
+        "rung": rung,
+        "step": step,
+        "kl_nats": kl[0],
+        "kl_stderr": kl[1],
+        "status": outcome.status if outcome else "training",
+        "cause": outcome.cause if outcome else "",
+    }
+
+
+def pack_params(stacked: Any, slot: int) -> dict[str, Any]:
+    """Give one slot's parameters as bytes in canonical order, with their digest."""
+    leaves = [np.asarray(leaf)[slot] for leaf in jax.tree.leaves(stacked)]
+    blob = b"".join(np.ascontiguousarray(leaf).tobytes() for leaf in leaves)
+    return {"digest": digest_leaves(leaves), "params": blob}
+
+
+def unpack_params(blob: bytes, digest: str, like: Any) -> Any:
+    """Give the parameters in these bytes; raise ValueError where the digest does not hold."""
+    shapes, treedef = jax.tree.flatten(like)
+    sizes = [leaf.dtype.itemsize * leaf.size for leaf in shapes]
+    if sum(sizes) != len(blob):
+        raise ValueError(f"{len(blob)} bytes of parameters, {sum(sizes)} expected")
+    ends = np.cumsum([0, *sizes])
+    leaves = [
+        np.frombuffer(blob[a:b], leaf.dtype).reshape(leaf.shape)
+        for a, b, leaf in zip(ends, ends[1:], shapes, strict=False)
+    ]
+    if digest_leaves(leaves) != digest:
+        raise ValueError("digest does not match the parameters")
+    return jax.tree.unflatten(treedef, leaves)

@@ -1,0 +1,183 @@
+"""From a config to members, groups and widths, before anything is compiled."""
+
+import copy
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from identjax.errors import ConfigError, unknown_name
+from identjax.languages.base import LANGUAGES
+from identjax.models.base import MODELS
+from identjax.registry import Registry
+from identjax.sweep.axes import Axis
+from identjax.training.member import KINDS, Member, resolve
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """What belongs to the whole run and to no member's trajectory.
+
+    `rungs` are the ε, in nats per sequence, at which snapshots are taken; `snapshot_steps` are
+    further steps to take them at; `width` is the number of slots per device, 0 for the rule;
+    `chunk_steps` is how many steps one call takes, 0 for as many as fit; `save_seconds` is the
+    time between checkpoints.
+    """
+
+    rungs: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+    snapshot_steps: tuple[int, ...] = ()
+    width: int = 0
+    chunk_steps: int = 0
+    save_seconds: float = 15.0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if any(rung <= 0 for rung in self.rungs) or len(set(self.rungs)) < len(self.rungs):
+            raise ConfigError("rungs", self.rungs, "different numbers above 0")
+        if any(step < 1 for step in self.snapshot_steps):
+            raise ConfigError("snapshot_steps", self.snapshot_steps, "steps of 1 or more")
+        for name in ("width", "chunk_steps", "save_seconds"):
+            if getattr(self, name) < 0:
+                raise ConfigError(name, getattr(self, name), "0 or more")
+
+
+# These change no result, so a workdir may be continued with others.
+FREE_SETTINGS = ("chunk_steps", "save_seconds")
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Members of one compiled shape, and the slots per device that they run in."""
+
+    name: str
+    members: tuple[Member, ...]
+    width: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A sweep that can be run: settings, and groups in order."""
+
+    settings: RunSettings
+    groups: tuple[Group, ...]
+
+    @property
+    def members(self) -> list[Member]:
+        """All members, group by group."""
+        return [member for group in self.groups for member in group.members]
+
+
+def make_plan(
+    config: Mapping[str, Any],
+    sweep: Axis,
+    overrides: Mapping[str, Any] | None = None,
+    extra_fields: Sequence[str] = (),
+    widths: Mapping[str, int] | None = None,
+    devices: int | None = None,
+) -> Plan:
+    """Resolve a config and its sweep.
+
+    `overrides` are fields set on the command line, which win over axes; `extra_fields` are read
+    by the sweep alone; `widths` are those of a workdir that is continued.
+    """
+    fixed = {k: v for k, v in config.items() if k not in extra_fields}
+    run_fields = {field.name for field in dataclasses.fields(RunSettings)}
+    for name in fixed:
+        if name not in run_fields | set(KINDS):
+            raise unknown_name("config field", name, run_fields | set(KINDS) | set(extra_fields))
+    settings = make_settings({k: v for k, v in fixed.items() if k in run_fields})
+    base = {k: v for k, v in fixed.items() if k in KINDS}
+    members: dict[str, Member] = {}
+    for choice in sweep:
+        member = resolve_choice(base, choice, overrides or {})
+        members.setdefault(member.member_id, member)
+    if not members:
+        raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
+    check_steps(settings, list(members.values()))
+    groups = make_groups(list(members.values()), settings, widths or {}, devices)
+    return Plan(settings, groups)
+
+
+def make_settings(values: Mapping[str, Any]) -> RunSettings:
+    """Check the fields of the run; rungs are put in order, the widest first."""
+    numbers = dict(values)
+    for name, kind in (("rungs", float), ("snapshot_steps", int)):
+        try:
+            numbers[name] = tuple(kind(value) for value in numbers.get(name, ()))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(name, values[name], "a list of numbers") from error
+    if "rungs" not in values:
+        del numbers["rungs"]
+    for name in ("width", "chunk_steps"):
+        if not isinstance(numbers.get(name, 0), int):
+            raise ConfigError(name, numbers[name], "a whole number")
+    settings = RunSettings(**numbers)
+    return dataclasses.replace(settings, rungs=tuple(sorted(settings.rungs, reverse=True)))
+
+
+def resolve_choice(
+    base: Mapping[str, Any], choice: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Member:
+    """Lay one setting of the sweep over the base, and resolve the member that it makes."""
+    values = copy.deepcopy(dict(base))
+    for path, value in choice.items():
+        if path in overrides:
+            continue
+        *parents, last = path.split(".")
+        place: Any = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError("axis", path, f"a field of the config ({parent} has no parts)")
+        place[last] = value
+    for field, registry, chooser in _BY_NAME:
+        chosen = registry.canonical(values.get(chooser, getattr(Member, chooser)))
+        parts = {registry.canonical(k): v for k, v in values.get(field, {}).items()}
+        values[field] = dict(parts.get(chosen, {}))
+    return resolve(values)
+
+
+# In a config these hold options by name, because one sweep may have several of each.
+_BY_NAME: tuple[tuple[str, Registry[Any], str], ...] = (
+    ("model", MODELS, "architecture"),
+    ("language_options", LANGUAGES, "language"),
+)
+
+
+def check_steps(settings: RunSettings, members: Sequence[Member]) -> None:
+    """Refuse steps that are no multiple of what they are counted in."""
+    for member in members:
+        for step in settings.snapshot_steps:
+            if step % member.check_every:
+                allowed = f"multiples of check_every ({member.check_every})"
+                raise ConfigError("snapshot_steps", step, allowed)
+
+
+# Beyond these widths a slot costs no less; see `--suite=train` of the bench.
+_WIDEST = {"cpu": 16, "gpu": 512, "tpu": 512}
+
+
+def choose_width(members: int, devices: int, platform: str) -> int:
+    """Give the canonical width: the power of two not below the members per device, capped."""
+    share = -(-members // devices)
+    return min(1 << (share - 1).bit_length(), _WIDEST.get(platform, 64))
+
+
+def make_groups(
+    members: Sequence[Member],
+    settings: RunSettings,
+    widths: Mapping[str, int],
+    devices: int | None = None,
+) -> tuple[Group, ...]:
+    """Gather members by compiled shape; within a group the longest runs come first."""
+    gathered: dict[str, list[Member]] = {}
+    for member in members:
+        gathered.setdefault(member.group, []).append(member)
+    groups = []
+    for name, found in gathered.items():
+        rule = choose_width(len(found), devices or jax.device_count(), jax.default_backend())
+        width = widths.get(name) or settings.width or rule
+        ordered = sorted(found, key=lambda member: (-member.steps, member.member_id))
+        groups.append(Group(name, tuple(ordered), width))
+    return tuple(groups)

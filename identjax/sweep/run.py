@@ -1,0 +1,213 @@
+"""A whole sweep in its folder: begun, continued, extended, or found to be done."""
+
+import concurrent.futures
+import importlib.metadata
+import itertools
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import pyarrow as pa
+
+from identjax.errors import ConfigError
+from identjax.store import Store
+from identjax.sweep.engine import Context, GroupRun, Preempted
+from identjax.sweep.ledger import Ledger, member_of, member_row
+from identjax.sweep.plan import FREE_SETTINGS, Group, Plan
+from identjax.sweep.progress import Progress
+from identjax.sweep.slots import Slots, make_slots
+from identjax.training.member import Member
+from identjax.training.step import hyper_of
+from identjax.version import VERSION
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def run_sweep(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, int]:
+    """Bring every member of the plan to its end; `facts` go to sweep.json as they are.
+
+    Gives the number of members by status. Whatever has ended before is not run again.
+    """
+    with store.writing(), _stop_signals() as should_stop:
+        compare_with_folder(plan, store)
+        ledgers = {group.name: Ledger(store, group.name) for group in plan.groups}
+        open_groups = [group for group in plan.groups if _is_open(group, ledgers[group.name])]
+        if open_groups or store.read_sweep() is None:
+            store.write_sweep(describe(plan, facts))
+            _write_members(plan, store, ledgers)
+            _run_groups(plan, open_groups, store, ledgers, should_stop)
+        return count_members(plan, ledgers)
+
+
+def count_members(plan: Plan, ledgers: Mapping[str, Ledger]) -> dict[str, int]:
+    """Count the members of a plan by status."""
+    counts: dict[str, int] = {}
+    for group in plan.groups:
+        for member in group.members:
+            status = ledgers[group.name].outcome_of(member, {}).status
+            counts[status] = counts.get(status, 0) + 1
+    return counts
+
+
+def _run_groups(
+    plan: Plan,
+    groups: list[Group],
+    store: Store,
+    ledgers: dict[str, Ledger],
+    should_stop: Callable[[], bool],
+) -> None:
+    progress = Progress({g.name: sum(m.steps for m in g.members) for g in groups})
+
+    def on_save(run: GroupRun) -> None:
+        ledgers[run.group.name] = run.ledger
+        _write_members(plan, store, ledgers, run.steps_in_slots)
+
+    context = Context(plan.settings, store, progress, should_stop, on_save)
+    store.log("started", groups=[group.name for group in groups])
+    # The next group is compiled while this one trains.
+    compiler = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        ahead = [compiler.submit(prepare, group) for group in groups[:1]]
+        for group, following in itertools.zip_longest(groups, groups[1:]):
+            progress.begin(group.name, len(group.members), group.width * jax.device_count())
+            slots = ahead.pop().result()
+            if following:
+                ahead.append(compiler.submit(prepare, following))
+            _run_group(group, slots, context)
+    except Preempted as preempted:
+        store.log("preempted", reason=str(preempted))
+        raise
+    finally:
+        progress.end()
+        compiler.shutdown(wait=False, cancel_futures=True)
+
+
+def prepare(group: Group) -> Slots:
+    """Make and compile the slots of a group."""
+    slots = make_slots(group.members[0], group.width)
+    slots.compile(hyper_of(group.members[0]))
+    return slots
+
+
+def _run_group(group: Group, slots: Slots, context: Context) -> None:
+    began = time.monotonic()
+    run = GroupRun(group, slots, context)
+    run.run()
+    context.progress.end()
+    seconds, status = time.monotonic() - began, run.status()
+    context.store.log(
+        "group_done",
+        group=group.name,
+        member_steps=status.taken,
+        seconds=round(seconds, 3),
+        utilisation=round(status.utilisation, 4),
+        traces=slots.traces,
+    )
+    context.progress.say(
+        f"{group.name}: {status.done} done, {status.diverged} diverged in {seconds:.1f} s; "
+        f"{status.taken / seconds:,.0f} member-steps/s, utilisation {status.utilisation:.0%}"
+    )
+
+
+def compare_with_folder(plan: Plan, store: Store) -> None:
+    """Refuse a folder of another sweep, by field; a superset of its members extends it."""
+    before, table = store.read_sweep(), store.read_members()
+    if before is None or table is None:
+        return
+    for name, value in _settings(plan).items():
+        was = before["settings"].get(name)
+        if name not in FREE_SETTINGS and was != value:
+            raise ConfigError(name, value, f"{was!r} in workdir {store.workdir} (or another one)")
+    members = plan.members
+    known = {member.member_id for member in members}
+    for row in table.to_pylist():
+        if row["member_id"] not in known:
+            _refuse(member_of(row), members, store)
+
+
+def _refuse(missing: Member, members: list[Member], store: Store) -> None:
+    """Name the fields in which the nearest member differs from one that the folder has."""
+
+    def differences(member: Member) -> list[str]:
+        mine, theirs = vars(member), vars(missing)
+        return [name for name in mine if mine[name] != theirs[name] and name != "role"]
+
+    nearest = min(members, key=lambda member: len(differences(member)))
+    field = differences(nearest)[0]
+    allowed = (
+        f"{getattr(missing, field)!r} in workdir {store.workdir}, whose members must all stay "
+        "(a sweep may be extended, not changed; use another workdir)"
+    )
+    raise ConfigError(field, getattr(nearest, field), allowed)
+
+
+def describe(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Make sweep.json: what is run, with what, on what."""
+    device = jax.devices()[0]
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions |= {"identjax": VERSION, "python": platform.python_version()}
+    return {
+        **facts,
+        "settings": _settings(plan),
+        "versions": versions,
+        "device": {
+            "platform": device.platform,
+            "kind": device.device_kind,
+            "count": jax.device_count(),
+        },
+        "groups": {
+            group.name: {"members": len(group.members), "width": group.width}
+            for group in plan.groups
+        },
+    }
+
+
+def describe_group(group: Group) -> str:
+    """Say in a line what a group costs, without compiling anything."""
+    member = group.members[0]
+    slot = make_slots(member, group.width).state_bytes(hyper_of(member))
+    steps = sum(m.steps for m in group.members)
+    return (
+        f"{group.name}: {len(group.members)} members, width {group.width} on each of "
+        f"{jax.device_count()} devices, {steps:,} member-steps at most, {member.batching} batches, "
+        f"{slot / 2**20:.2f} MiB of state a slot, {group.width * slot / 2**20:.1f} MiB a device"
+    )
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(plan.settings).items()}
+
+
+def _is_open(group: Group, ledger: Ledger) -> bool:
+    return any(member.member_id not in ledger.finished for member in group.members)
+
+
+def _write_members(
+    plan: Plan,
+    store: Store,
+    ledgers: Mapping[str, Ledger],
+    in_slots: Mapping[str, int] | None = None,
+) -> None:
+    rows = [
+        member_row(member, ledgers[group.name].outcome_of(member, in_slots or {}))
+        for group in plan.groups
+        for member in group.members
+    ]
+    store.write_members(pa.Table.from_pylist(rows))
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the signals of schedulers into a flag, which is read between chunks."""
+    seen: list[int] = []
+    names = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = {name: signal.signal(name, lambda number, _: seen.append(number)) for name in names}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,0 +1,1 @@
+"""One member: its configuration, its batches, its objective and its step."""

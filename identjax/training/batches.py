@@ -1,0 +1,172 @@
+"""What a step trains on: static rows, in which no position is spent that need not be.
+
+Rows hold inputs and the targets that follow them; several strings may share a row, each with its
+BOS first. Weights are 0 where there is no target. Axes: R row, T position.
+"""
+
+import abc
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from identjax.languages.base import Language
+from identjax.languages.family import LengthSampler
+from identjax.vocabulary import Tokens, Vocabulary
+
+Layout = tuple[int, int, list[tuple[int, int]]]
+
+
+class Batch(NamedTuple):
+    """Rows of inputs, their targets, and the weight of each target; weights of a batch of whole
+    strings add up to about their mean number of targets.
+    """
+
+    inputs_RxT: jax.Array
+    targets_RxT: jax.Array
+    weights_RxT: jax.Array
+
+
+class Batches(abc.ABC):
+    """A source of batches: a pytree, shared by all members of a group."""
+
+    @abc.abstractmethod
+    def draw(self, key: jax.Array) -> Batch:
+        """Give the batch of one key."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class WholeSupport(Batches):
+    """Every string of a small support at each step, weighted by its probability, packed."""
+
+    batch: Batch
+
+    def draw(self, key: jax.Array) -> Batch:
+        """Give the support; there is no chance in it."""
+        del key
+        return self.batch
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Draws(Batches):
+    """Independent fresh draws from the language, one string a row."""
+
+    language: Language
+    size: int = dataclasses.field(metadata={"static": True})
+
+    def draw(self, key: jax.Array) -> Batch:
+        """Sample strings; PAD is never a target."""
+        tokens_BxT = self.language.sample(key, self.size)
+        targets_BxT = tokens_BxT[:, 1:]
+        counted_BxT = targets_BxT != self.language.vocabulary.pad
+        weights_BxT = counted_BxT.astype(jnp.float32) / self.size
+        return Batch(tokens_BxT[:, :-1], targets_BxT, weights_BxT)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Strata(Batches):
+    """Fresh draws, one from each stratum of the law of lengths, packed by the strata's longest.
+
+    String i of B has length F⁻¹((i + u)/B) with u uniform, and is a draw given its length, so the
+    mean over a batch is that of independent draws with less variance, and rows have static shapes.
+    `source_RxT` and `offset_RxT` say which string and which of its tokens stands where.
+    """
+
+    sampler: LengthSampler
+    cumulative_L: jax.Array
+    longest_B: jax.Array
+    source_RxT: jax.Array
+    offset_RxT: jax.Array
+    size: int = dataclasses.field(metadata={"static": True})
+    pad: int = dataclasses.field(metadata={"static": True})
+
+    def draw(self, key: jax.Array) -> Batch:
+        """Draw the lengths, then the strings, and lay them out."""
+        strata_B = jnp.arange(self.size, dtype=jnp.float32)
+        share_B = jax.random.uniform(jax.random.fold_in(key, 0), (self.size,))
+        quantile_B = (strata_B + share_B) / self.size
+        lengths_B = jnp.searchsorted(self.cumulative_L, quantile_B, side="right").astype(jnp.int32)
+        # Rounding must not lift a draw over the room of its stratum.
+        lengths_B = jnp.minimum(lengths_B, self.longest_B)
+        tokens_BxT = self.sampler.sample(jax.random.fold_in(key, 1), lengths_B)
+        placed_RxT = self.source_RxT >= 0
+        inputs_RxT = tokens_BxT[self.source_RxT, self.offset_RxT]
+        targets_RxT = tokens_BxT[self.source_RxT, self.offset_RxT + 1]
+        counted_RxT = placed_RxT & (targets_RxT != self.pad)
+        inputs_RxT = jnp.where(placed_RxT, inputs_RxT, self.pad)
+        weights_RxT = counted_RxT.astype(jnp.float32) / self.size
+        return Batch(inputs_RxT, jnp.where(counted_RxT, targets_RxT, self.pad), weights_RxT)
+
+
+def make_batches(language: Language, batching: str, size: int, packs: bool) -> Batches:
+    """Build the batches that a member's configuration asks for."""
+    if batching == "support":
+        found = language.support()
+        assert found is not None, "checked when the member was resolved"
+        tokens, log_p = found
+        return WholeSupport(pack(language.vocabulary, tokens, log_p, packs))
+    return stratify(language, size, packs) if batching == "stratified" else Draws(language, size)
+
+
+def stratify(language: Language, size: int, packs: bool) -> Strata:
+    """Lay out the strata: each has the room of the longest string that it can draw."""
+    cumulative = np.cumsum(language.length_probs)
+    ends = np.minimum((np.arange(size) + 1) / size, cumulative[-1])
+    longest = np.searchsorted(cumulative, ends)
+    room = longest + 1
+    rows, capacity, places = best_fit(room, packs)
+    source = np.full((rows, capacity), -1, np.int32)
+    offset = np.zeros((rows, capacity), np.int32)
+    for i, (row, at) in enumerate(places):
+        source[row, at : at + room[i]] = i
+        offset[row, at : at + room[i]] = np.arange(room[i])
+    return Strata(
+        language.by_length,
+        jnp.asarray(cumulative, jnp.float32),
+        jnp.asarray(longest, jnp.int32),
+        jnp.asarray(source),
+        jnp.asarray(offset),
+        size,
+        language.vocabulary.pad,
+    )
+
+
+def pack(vocabulary: Vocabulary, tokens_SxT: Tokens, log_p_S: np.ndarray, packs: bool) -> Batch:
+    """Lay weighted strings out in rows of one length, first fit, longest first."""
+    lengths = (tokens_SxT < vocabulary.eos).sum(1) + 1
+    count, capacity, places = best_fit(lengths, packs)
+    inputs = np.full((count, capacity), vocabulary.pad, np.int32)
+    targets = np.full((count, capacity), vocabulary.pad, np.int32)
+    weights = np.zeros((count, capacity), np.float32)
+    for s, (row, at) in enumerate(places):
+        span = slice(at, at + lengths[s])
+        inputs[row, span] = tokens_SxT[s, : lengths[s]]
+        targets[row, span] = tokens_SxT[s, 1 : lengths[s] + 1]
+        weights[row, span] = np.exp(log_p_S[s])
+    return Batch(jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights))
+
+
+def best_fit(lengths: np.ndarray, packs: bool) -> Layout:
+    """Choose the row length that leaves the fewest positions, from one piece to two."""
+    longest = int(lengths.max())
+    capacities = range(longest, 2 * longest + 1) if packs else (longest,)
+    return min((fit(lengths, c, packs) for c in capacities), key=lambda one: one[0] * one[1])
+
+
+def fit(lengths: np.ndarray, capacity: int, packs: bool) -> Layout:
+    """Place pieces in rows: (rows, capacity, a row and an offset for each piece)."""
+    used: list[int] = []
+    places = [(0, 0)] * len(lengths)
+    for s in np.argsort(-lengths, kind="stable"):
+        room = (r for r, u in enumerate(used) if packs and u + lengths[s] <= capacity)
+        row = next(room, len(used))
+        if row == len(used):
+            used.append(0)
+        places[s] = (row, used[row])
+        used[row] += int(lengths[s])
+    return len(used), capacity, places

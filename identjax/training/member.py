@@ -1,0 +1,188 @@
+"""A member's configuration: each field says in its type how it enters the program.
+
+Static fields shape the program, so members that share them share one compilation. Swept fields
+are numbers carried as arrays. A Gated field is swept too, but whether it is above zero is static,
+because at zero the work is not done at all. Tags are for people and tables only.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from identjax import languages, models
+from identjax.errors import ConfigError, unknown_name
+from identjax.languages.base import LANGUAGES, Language
+from identjax.models.base import MODELS
+from identjax.registry import Registry
+from identjax.training.objective import OBJECTIVES
+from identjax.training.optimizers import OPTIMIZERS, SCHEDULES
+
+T = TypeVar("T")
+Static = Annotated[T, "static"]
+Swept = Annotated[T, "swept"]
+Gated = Annotated[T, "gated"]
+Tag = Annotated[T, "tag"]
+
+NAMED: dict[str, Registry[Any]] = {
+    "language": LANGUAGES,
+    "architecture": MODELS,
+    "objective": OBJECTIVES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+ROLES = ("select", "report")
+BATCHINGS = ("auto", "support", "stratified", "iid")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Member:
+    """One model with one set of choices."""
+
+    language: Static[str] = "L3"
+    max_length: Static[int] = 32
+    language_options: Static[Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    architecture: Static[str] = "transformer"
+    preset: Static[str] = "small"
+    model: Static[Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    objective: Static[str] = "mle"
+    optimizer: Static[str] = "adamw"
+    schedule: Static[str] = "cosine"
+    beta1: Static[float] = 0.9
+    beta2: Static[float] = 0.999
+    momentum: Static[float] = 0.0
+    batch: Static[int] = 128
+    batching: Static[str] = "auto"
+    check_every: Static[int] = 100
+    check_size: Static[int] = 512
+
+    steps: Swept[int] = 2000
+    learning_rate: Swept[float] = 3e-3
+    weight_decay: Swept[float] = 0.01
+    warmup: Swept[int] = 100
+    clip: Gated[float] = 1.0
+    dropout: Gated[float] = 0.0
+    stop_below: Swept[float] = 0.0
+    init_seed: Swept[int] = 0
+    data_seed: Swept[int] = 0
+    noise_seed: Swept[int] = 0
+
+    role: Tag[str] = "report"
+
+    @property
+    def member_id(self) -> str:
+        """The digest of the resolved configuration, tags aside."""
+        kept = {k: v for k, v in dataclasses.asdict(self).items() if KINDS[k] != "tag"}
+        text = json.dumps(kept, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    @property
+    def group(self) -> str:
+        """The name of the group: the members that one compiled program trains."""
+        values = dataclasses.asdict(self)
+        shape = {k: v for k, v in values.items() if KINDS[k] == "static"}
+        shape |= {k: values[k] > 0 for k in fields_of("gated")}
+        digest = hashlib.blake2b(json.dumps(shape, sort_keys=True).encode(), digest_size=3)
+        return f"{self.language}-{self.architecture}-{digest.hexdigest()}"
+
+    @property
+    def swept(self) -> dict[str, int | float]:
+        """The numbers that vary within a group, by field."""
+        return {name: getattr(self, name) for name in fields_of("swept", "gated")}
+
+
+def _kinds() -> dict[str, str]:
+    hints = typing.get_type_hints(Member, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+KINDS: dict[str, str] = _kinds()
+
+
+def fields_of(*kinds: str) -> list[str]:
+    """List the fields of the given kinds, in the order of the class."""
+    return [name for name, kind in KINDS.items() if kind in kinds]
+
+
+_AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")
+_NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum")
+_SEEDS = ("init_seed", "data_seed", "noise_seed")
+_SHARES = ("dropout", "beta1", "beta2")
+
+
+def resolve(choices: Mapping[str, Any]) -> Member:
+    """Make a member from its choices: presets expanded, defaults filled, everything checked."""
+    values = _typed(choices)
+    member = Member(**values)
+    _check_numbers(member)
+    for field, known in (("batching", BATCHINGS), ("role", ROLES)):
+        if getattr(member, field) not in known:
+            raise unknown_name(field, getattr(member, field), known)
+    for field, registry in NAMED.items():
+        values[field] = registry.canonical(getattr(member, field))
+    member = Member(**values)
+    language = languages.make(member.language, member.max_length, **member.language_options)
+    model = models.make(
+        member.architecture,
+        preset=member.preset,
+        vocabulary=language.vocabulary,
+        max_length=member.max_length,
+        **member.model,
+    )
+    batching = _choose_batching(member, language)
+    return dataclasses.replace(member, model=model.options(), batching=batching)
+
+
+def _choose_batching(member: Member, language: Language) -> str:
+    """Take the whole support where it fits a batch, and strata where lengths can be chosen."""
+    if member.batching == "support" and language.support() is None:
+        raise ConfigError("batching", "support", f"a small support ({language.count} strings)")
+    if member.batching == "stratified":
+        _ = language.by_length  # raises where the law given the length is not exact
+    if member.batching != "auto":
+        return member.batching
+    if language.count is not None and language.count <= member.batch:
+        return "support"
+    try:
+        _ = language.by_length
+    except ConfigError:
+        return "iid"
+    return "stratified"
+
+
+def _typed(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Check names and types; whole floats become the ints that a field wants."""
+    hints = typing.get_type_hints(Member)
+    values = {}
+    for name, value in choices.items():
+        if name not in hints:
+            raise unknown_name("config field", name, hints)
+        kind = hints[name]
+        if kind is float and type(value) is int:
+            value = float(value)
+        if kind is int and type(value) is float and value.is_integer():
+            value = int(value)
+        plain = dict if typing.get_origin(kind) is not None else kind
+        if not isinstance(value, plain) or (plain is not bool and isinstance(value, bool)):
+            raise ConfigError(name, value, f"a value of type {plain.__name__}")
+        values[name] = value
+    return values
+
+
+def _check_numbers(member: Member) -> None:
+    for name, value in dataclasses.asdict(member).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(name, value, "a finite number")
+        if name in _AT_LEAST_ONE and value < 1:
+            raise ConfigError(name, value, "1 or more")
+        if name in _NOT_NEGATIVE and value < 0:
+            raise ConfigError(name, value, "0 or more")
+        if name in _SHARES and not 0 <= value < 1:
+            raise ConfigError(name, value, "0 or more and below 1")
+        if name in _SEEDS and not 0 <= value < 2**32:
+            raise ConfigError(name, value, "0 to 2^32 - 1")
+    if member.learning_rate <= 0:
+        raise ConfigError("learning_rate", member.learning_rate, "above 0")

@@ -1,0 +1,138 @@
+"""One member's training: its state, one update, and the check against the truth. Pure."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from identjax import languages, models
+from identjax.keys import Purpose, key_for
+from identjax.languages.base import Language
+from identjax.models.base import Dropout, Model, Params
+from identjax.predictor import Estimate, kl
+from identjax.training.batches import Batches, make_batches
+from identjax.training.member import Member
+from identjax.training.objective import OBJECTIVES
+from identjax.training.optimizers import Hyper, make_optimizer, rate_at
+
+FINITE, LOSS_NOT_FINITE, UPDATE_NOT_FINITE = 0, 1, 2
+CAUSES = {LOSS_NOT_FINITE: "loss not finite", UPDATE_NOT_FINITE: "update not finite"}
+
+
+class TrainState(NamedTuple):
+    """Everything that moves: `fault` is 0 or the cause of a divergence; `window` sums losses
+    since the last check.
+    """
+
+    hyper: Hyper
+    params: Params
+    optimizer: Any
+    step: jax.Array
+    fault: jax.Array
+    window: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """What all members of a group read: the truth, the batches, and the strings of the check."""
+
+    language: Language
+    batches: Batches
+    check_tokens_NxT: jax.Array
+    check_log_p_N: jax.Array | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+    """The program of one group: static, made from any of its members."""
+
+    member: Member
+    model: Model
+    mean_targets: float
+
+    def init(self, hyper: Hyper) -> TrainState:
+        """Draw a new member's parameters and set everything to its beginning."""
+        params = self.model.init(key_for(hyper["init_seed"], Purpose.INIT))
+        zero = jnp.int32(0)
+        optimizer = self._optimizer(zero, hyper).init(params)
+        return TrainState(hyper, params, optimizer, zero, zero, jnp.float32(0))
+
+    def update(self, state: TrainState, shared: Shared) -> TrainState:
+        """Take one step, unless the member has stopped; a step that is not finite is not taken."""
+        hyper, step = state.hyper, state.step
+        batch = shared.batches.draw(key_for(hyper["data_seed"], Purpose.DATA, step))
+        dropout = None
+        if self.member.dropout > 0:
+            noise_key = key_for(hyper["noise_seed"], Purpose.DROPOUT, step)
+            dropout = Dropout(hyper["dropout"], noise_key)
+
+        def loss_of(params: Params) -> jax.Array:
+            objective = OBJECTIVES[self.member.objective]
+            return objective(self.model, params, batch, dropout, self.mean_targets)
+
+        loss, grads = jax.value_and_grad(loss_of)(state.params)
+        # Optax mixes whole numbers and floats, which strict promotion would refuse.
+        with jax.numpy_dtype_promotion("standard"):
+            rule = self._optimizer(step, hyper)
+            changes, optimizer = rule.update(grads, state.optimizer, state.params)
+            params = optax.apply_updates(state.params, changes)
+        runs = (step < hyper["steps"]) & (state.fault == FINITE)
+        fault = jnp.where(_is_finite(params), FINITE, UPDATE_NOT_FINITE)
+        fault = jnp.where(jnp.isfinite(loss), fault, LOSS_NOT_FINITE)
+        # The window begins anew after each check, so its sum keeps its precision.
+        window = jnp.where(step % self.member.check_every == 0, 0, state.window) + loss
+        moved = TrainState(hyper, params, optimizer, step + 1, state.fault, window)
+        moves = runs & (fault == FINITE)
+        kept = jax.tree.map(lambda new, old: jnp.where(moves, new, old), moved, state)
+        return kept._replace(fault=jnp.where(runs, fault, state.fault))
+
+    def check(self, params: Params, shared: Shared) -> Estimate:
+        """Measure KL(truth‖member) in nats per sequence: exact over a small support."""
+        learner = self.model.bind(params)
+        return kl(shared.language, learner, shared.check_tokens_NxT, shared.check_log_p_N)
+
+    def _optimizer(self, step: jax.Array, hyper: Hyper) -> optax.GradientTransformation:
+        rate = rate_at(self.member.schedule, step, hyper)
+        clips = self.member.clip > 0
+        return make_optimizer(self.member.optimizer, rate, hyper, self.member, clips)
+
+
+def _is_finite(tree: Any) -> jax.Array:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
+
+
+def make_trainer(member: Member) -> tuple[Trainer, Shared]:
+    """Build the program of a member's group, and what its members share."""
+    language = languages.make(member.language, member.max_length, **member.language_options)
+    model = models.make(
+        member.architecture,
+        vocabulary=language.vocabulary,
+        max_length=member.max_length,
+        preset=member.preset,
+        **member.model,
+    )
+    batches = make_batches(language, member.batching, member.batch, model.packs)
+    found = language.support()
+    if found is None:
+        tokens = language.sample(key_for(0, Purpose.CHECK), member.check_size)
+        shared = Shared(language, batches, tokens, None)
+    else:
+        shared = Shared(
+            language, batches, jnp.asarray(found[0]), jnp.asarray(found[1], jnp.float32)
+        )
+    return Trainer(member, model, language.mean_targets), shared
+
+
+def hyper_of(member: Member) -> dict[str, np.generic]:
+    """Give a member's swept numbers in the dtypes that the program reads."""
+
+    def convert(name: str, value: float) -> np.generic:
+        if name.endswith("_seed"):
+            return np.uint32(value)
+        return np.int32(value) if isinstance(value, int) else np.float32(value)
+
+    return {name: convert(name, value) for name, value in member.swept.items()}

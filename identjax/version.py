@@ -1,0 +1,3 @@
+"""The version of identjax."""
+
+VERSION = "0.1.0"

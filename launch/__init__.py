@@ -1,0 +1,1 @@
+"""Commands: absl flags in, one call out."""

@@ -1,0 +1,1 @@
+"""What `launch.bench` measures: contests in alternating rounds, against peers and the machine."""

@@ -1,0 +1,85 @@
+"""What is trained in a contest: a configuration of the bench, for identjax and for its peers."""
+
+import dataclasses
+import functools
+import math
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from identjax import languages, models
+from identjax.keys import Purpose, key_for
+from identjax.languages.base import Language
+from identjax.models.base import Model
+from identjax.predictor import Predictor
+from identjax.sweep.plan import make_plan
+from identjax.training.member import Member
+from launch import common
+
+CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
+
+
+class LeftOut(Exception):
+    """A case that cannot run here, with the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """Members of one group, and the width that the engine gives it."""
+
+    members: tuple[Member, ...]
+    width: int
+
+    @property
+    def member(self) -> Member:
+        """The first, which stands for all."""
+        return self.members[0]
+
+    @functools.cached_property
+    def language(self) -> Language:
+        """The truth."""
+        return languages.make(
+            self.member.language, self.member.max_length, **self.member.language_options
+        )
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """The learner."""
+        return models.make(
+            self.member.architecture,
+            vocabulary=self.language.vocabulary,
+            max_length=self.member.max_length,
+            preset=self.member.preset,
+            **self.member.model,
+        )
+
+    @functools.cached_property
+    def padded_BxT(self) -> np.ndarray:
+        """All strings of the support, as a peer's batch: BOS, symbols, EOS, PAD to the end."""
+        found = self.language.support()
+        assert found is not None, "configurations of the bench have a small support"
+        return np.asarray(found[0], np.int64)
+
+    @functools.cached_property
+    def parameter_count(self) -> int:
+        """Numbers that a member learns."""
+        shapes = jax.eval_shape(self.model.init, jax.random.key(0))
+        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+
+
+def load_setup(name: str, members: int, **changes: Any) -> Setup:
+    """Read a configuration of the bench, with some fields changed."""
+    module = common.import_source(str(CONFIGS / f"{name}.py"))
+    config = common.to_plain(module.get_config()) | changes
+    plan = make_plan(config, module.get_sweep(members), extra_fields=["members"])
+    (group,) = plan.groups
+    return Setup(group.members, group.width)
+
+
+def stack_members(model: Model, members: int) -> Predictor:
+    """Draw a stack of untrained members."""
+    keys = [key_for(seed, Purpose.INIT) for seed in range(members)]
+    return model.bind(jax.jit(jax.vmap(model.init))(jnp.stack(keys)))

@@ -1,0 +1,15 @@
+"""The suites, by the names that --suite takes."""
+
+from collections.abc import Callable, Mapping
+
+from launch.benchmarks.suites import generate, languages, models, pairwise, train
+from launch.benchmarks.suites.options import Options
+from launch.benchmarks.timing import Contest
+
+SUITES: Mapping[str, Callable[[Options], list[Contest]]] = {
+    "train": train.measure,
+    "generate": generate.measure,
+    "pairwise": pairwise.measure,
+    "languages": languages.measure,
+    "models": models.measure,
+}

@@ -1,0 +1,41 @@
+"""Train every member of a sweep, resume it, extend it, or say that it is done.
+
+python -m launch.sweep --config=configs/quickstart.py --workdir=results/quickstart
+"""
+
+from absl import flags
+from ml_collections import config_flags
+
+from identjax.store import Store
+from identjax.sweep.plan import make_plan
+from identjax.sweep.run import describe_group, run_sweep
+from launch import common
+
+config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
+WORKDIR = flags.DEFINE_string("workdir", None, "The results folder.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be run, and run nothing.")
+
+
+def main() -> None:
+    """Resolve the config into members, and bring each of them to its end."""
+    request = common.read_request()
+    store = Store(common.need("workdir", WORKDIR.value))
+    before = store.read_sweep() or {"groups": {}}
+    plan = make_plan(
+        request.config,
+        request.sweep,
+        overrides=request.overrides,
+        extra_fields=request.sweep_fields,
+        widths={name: group["width"] for name, group in before["groups"].items()},
+    )
+    for group in plan.groups:
+        print(describe_group(group))
+    if DRY_RUN.value:
+        return
+    counts = run_sweep(plan, store, request.facts)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    print(f"{len(plan.members)} members in {store.workdir}: {told}")
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,111 @@
+"""Baselines against brute force, and the figures that the papers' prompts imply."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from identjax import languages
+from identjax.errors import ConfigError
+from identjax.languages import baselines, rules
+from identjax.languages.graph import frame
+from identjax.predictor import Predictor, complete, log_prob_of, score_by_scan
+
+
+def all_strings(lang: languages.Language, longest: int) -> np.ndarray:
+    symbols = len(lang.vocabulary.symbols)
+    rows = [frame(lang.vocabulary, np.zeros((1, 0), int), lang.max_length)]
+    for k in range(1, longest + 1):
+        parts = np.array(list(itertools.product(range(symbols), repeat=k)))
+        rows.append(frame(lang.vocabulary, parts, lang.max_length))
+    return np.concatenate(rows)
+
+
+def probabilities(predictor: Predictor, tokens: np.ndarray) -> np.ndarray:
+    return np.exp(np.asarray(log_prob_of(predictor.score(tokens), tokens), np.float64))
+
+
+@pytest.mark.parametrize(("name", "rule"), [("L1", "R1"), ("L1", "R2c"), ("L3", "R1")])
+def test_chance_is_what_uniform_does(name: str, rule: str) -> None:
+    lang = languages.make(name, 6)
+    prompts = lang.prompts("ood", 3).tokens
+    tokens = all_strings(lang, 6)
+    p = probabilities(baselines.uniform(lang), tokens)
+    kept = np.asarray(lang.judge(rule, tokens, 3))
+    expected = []
+    for prompt in prompts:
+        begins = (tokens[:, :4] == prompt).all(1)
+        given = p[begins & kept].sum() * (len(lang.vocabulary.symbols) + 1) ** 3
+        expected.append(given)
+    assert baselines.chance_rate(lang, rule, prompts) == pytest.approx(np.mean(expected), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "rate"), [("L1", "R1", 0.5), ("L1", "R2c", 0.333), ("L3", "R2c", 0.75)]
+)
+def test_chance_out_of_distribution(name: str, rule: str, rate: float) -> None:
+    lang = languages.make(name, 256)
+    prompts = lang.prompts("ood").tokens
+    kept = prompts[lang.satisfiable(rule, prompts)]
+    assert baselines.chance_rate(lang, rule, kept) == pytest.approx(rate, abs=6e-4)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("L3", 69 / 251), ("L1", 0.5)])
+def test_eos_now_out_of_distribution(name: str, rate: float) -> None:
+    lang = languages.make(name, 32)
+    prompts = lang.prompts("ood").tokens
+    done = complete(baselines.eos_now(lang), prompts)
+    assert np.asarray(done.finished).all()
+    assert np.asarray(lang.judge("R1", done.tokens, 8)).mean() == pytest.approx(rate)
+
+
+def test_ngram_of_full_order_is_the_truth_and_of_order_one_the_mean() -> None:
+    lang = languages.make("L1", 5)
+    tokens, log_p = lang.support() or pytest.fail("a small support")
+    full = baselines.ngram(lang, 7)
+    np.testing.assert_allclose(log_prob_of(full.score(tokens), tokens), log_p, atol=1e-4)
+    first = np.exp(np.asarray(baselines.ngram(lang, 1).score(tokens[:1, :1]))[0, 0])
+    counts = [(np.exp(log_p)[:, None] * (tokens == s)).sum() for s in range(3)]
+    np.testing.assert_allclose(first[:3], np.array(counts) / np.sum(counts), rtol=1e-5)
+
+
+def test_ngram_counts_contexts_exactly() -> None:
+    lang = languages.make("L3", 8)
+    law = np.exp(np.asarray(baselines.ngram(lang, 2).score(np.array([[3, 0, 1]])))[0])
+    # n is 1 to 4: after BOS always a; 10 of 10 a's are followed by 6 a's and 4 b's, and so on.
+    np.testing.assert_allclose(law[:, :3], [[1, 0, 0], [0.6, 0.4, 0], [0, 0.6, 0.4]], atol=1e-6)
+
+
+def test_baselines_answer_everywhere() -> None:
+    lang = languages.make("L3", 8)
+    tokens = lang.prompts("ood").tokens
+    for order in (1, 2, 3):
+        laws = np.asarray(baselines.ngram(lang, order).score(tokens))
+        np.testing.assert_allclose(np.exp(laws).sum(-1), 1, atol=1e-5)
+
+
+def test_restriction_conditions_on_the_rule() -> None:
+    lang = languages.make("L1", 6)
+    rule = rules.shorter_than(4, "ab") & ~rules.contains("a")
+    tokens, log_p = lang.support() or pytest.fail("a small support")
+    kept = np.array([set(row[1:-1]) <= {1, 2, 4} and (row < 2).sum() < 4 for row in tokens])
+    found = probabilities(baselines.restricted(lang, rule), tokens)
+    expected = np.where(kept, np.exp(log_p), 0)
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-6)
+    with pytest.raises(ConfigError, match="rule"):
+        baselines.restricted(lang, rules.starts_with("a", "ab"))
+
+
+def test_tempering_sharpens_and_flattens() -> None:
+    lang = languages.make("L1", 6)
+    tokens = lang.sample(jax.random.key(0), 16)
+    same = baselines.tempered(lang, 1.0)
+    np.testing.assert_allclose(same.score(tokens), lang.score(tokens), atol=1e-6)
+    flat = baselines.tempered(lang, 2.0)
+    np.testing.assert_allclose(flat.score(tokens), score_by_scan(flat, tokens), atol=1e-6)
+    law, plain = (np.exp(np.asarray(p.score(tokens)))[:, 1] for p in (flat, lang))
+    root = np.sqrt(plain)
+    np.testing.assert_allclose(law, root / root.sum(-1, keepdims=True), atol=1e-6)
+    with pytest.raises(ConfigError, match="temperature"):
+        baselines.tempered(lang, 0.0)

@@ -1,0 +1,59 @@
+"""Bring docs/architectures.md up to date: python -m tests.models.make_table."""
+
+import pathlib
+
+from identjax import models
+from identjax.models.costs import count_parallel, count_parameters, count_step
+from identjax.vocabulary import Vocabulary
+
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "architectures.md"
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
+LENGTHS = {"small": 32, "paper": 256}
+ORDER = [
+    "transformer",
+    "rnn",
+    "gru",
+    "lstm",
+    "mamba",
+    "lru",
+    "xlstm",
+    "linear",
+    "stack_rnn",
+    "tape_rnn",
+]
+
+
+def write_number(x: float) -> str:
+    """Two significant figures, as exact operation counts differ a little between jax versions."""
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if x >= unit:
+            return f"{float(f'{x / unit:.2g}'):g}{name}"
+    return f"{x:.2g}"
+
+
+def make_table() -> str:
+    lines = [
+        "| architecture | preset | max length | parameters | FLOPs per token read, in parallel "
+        "| FLOPs per token generated |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in ORDER:
+        for preset, length in LENGTHS.items():
+            model = models.make(
+                name, vocabulary=Vocabulary(("a", "b")), max_length=length, preset=preset
+            )
+            flops = " | ".join(write_number(f(model)) for f in (count_parallel, count_step))
+            size = f"{count_parameters(model):,}"
+            lines.append(f"| {name} | {preset} | {length} | {size} | {flops} |")
+    return "\n".join(lines) + "\n"
+
+
+def split_page() -> tuple[str, str, str]:
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    table, after = rest.split(END)
+    return before, table, after
+
+
+if __name__ == "__main__":
+    before, _, after = split_page()
+    PAGE.write_text(before + BEGIN + make_table() + END + after, encoding="utf-8")

@@ -1,0 +1,66 @@
+"""Dropout, places in rows, and laws of initial parameters."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from identjax import models
+from identjax.models import Dropout, laws
+from identjax.models.layers import drop, locate
+from identjax.vocabulary import Vocabulary
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.5])
+def test_dropout_keeps_the_mean_and_scales_exactly(rate: float) -> None:
+    x = jnp.ones((101, 1013))
+    y = np.asarray(drop(x, Dropout(jnp.float32(rate), jax.random.key(0)), 3))
+    kept = y[y > 0]
+    share = 1 - round(256 * rate) / 256
+    np.testing.assert_allclose(kept, 1 / share, rtol=1e-6)
+    # Four standard deviations of the share that is kept.
+    assert abs(len(kept) / y.size - share) < 4 * np.sqrt(rate * (1 - rate) / y.size)
+
+
+def test_dropout_is_another_at_each_site_and_none_without() -> None:
+    x, dropout = jnp.ones((64, 64)), Dropout(jnp.float32(0.5), jax.random.key(0))
+    sites = [np.asarray(drop(x, dropout, *site)) for site in ((0,), (1,), (0, 0), (0, 1))]
+    for i, one in enumerate(sites):
+        for other in sites[:i]:
+            assert abs(((one > 0) == (other > 0)).mean() - 0.5) < 0.05
+    assert drop(x, None, 0) is x
+
+
+def test_dropout_bits_are_independent_within_a_word() -> None:
+    y = np.asarray(drop(jnp.ones((4096,)), Dropout(jnp.float32(0.5), jax.random.key(1)), 0)) > 0
+    words = y.reshape(-1, 4)
+    for i in range(4):
+        for j in range(i):
+            assert abs((words[:, i] == words[:, j]).mean() - 0.5) < 0.07
+
+
+def test_locate_starts_anew_at_each_bos() -> None:
+    string, position = locate(jnp.array([[0, 9, 1, 9, 9, 2], [9, 1, 1, 1, 9, 1]]), 9)
+    assert string.tolist() == [[0, 1, 1, 2, 3, 3], [1, 1, 1, 1, 2, 2]]
+    assert position.tolist() == [[0, 0, 1, 0, 0, 1], [0, 1, 2, 3, 0, 1]]
+
+
+def test_initial_parameters_follow_their_laws() -> None:
+    u = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (400, 100)), jnp.float32)
+    normal = laws.normal(2.0)(u)
+    assert abs(float(normal.std()) - 2) < 0.05
+    assert abs(float(jnp.abs(normal).mean()) - 2 * np.sqrt(2 / np.pi)) < 0.05
+    between = laws.between(3, 5)(u)
+    assert 3 <= float(between.min()) < 3.01 < 4.99 < float(between.max()) <= 5
+    assert float(jnp.abs(laws.xavier(u)).max()) <= np.sqrt(6 / 500)
+    assert laws.spread(3, 6)(jnp.zeros((2, 4))).tolist() == [[3, 4, 5, 6]] * 2
+
+
+def test_each_parameter_has_numbers_of_its_own() -> None:
+    model = models.make("lstm", vocabulary=Vocabulary(("a", "b")), max_length=8, layers=2)
+    params = jax.jit(model.init)(jax.random.key(0))
+    drawn = np.concatenate([np.ravel(x) for x in jax.tree.leaves(params)])
+    assert len(np.unique(drawn)) > 0.999 * len(drawn)
+    kernel = params["cells_0"]["recurrent"]
+    assert float(jnp.abs(kernel).max()) <= 32**-0.5
+    assert abs(float(kernel.std()) - 32**-0.5 / np.sqrt(3)) < 0.005

@@ -1,0 +1,24 @@
+"""Tests of one shape share its compiled programs; what they run on them is their own."""
+
+import functools
+
+import pytest
+
+from identjax.sweep import run
+from identjax.sweep.slots import Slots, make_slots
+from identjax.training.member import Member
+
+_MADE: dict[tuple[str, int], Slots] = {}
+
+
+@functools.wraps(make_slots)
+def share_slots(member: Member, width: int) -> Slots:
+    key = member.group, width
+    if key not in _MADE:
+        _MADE[key] = make_slots(member, width)
+    return _MADE[key]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared_programs() -> None:
+    run.make_slots = share_slots

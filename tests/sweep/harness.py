@@ -1,0 +1,74 @@
+"""Small sweeps for tests: a few LSTMs on a^n b^n that train in a second."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from identjax.store import Store
+from identjax.sweep.axes import axis
+from identjax.sweep.engine import Context, GroupRun, Preempted
+from identjax.sweep.plan import Plan, make_plan
+from identjax.sweep.progress import Progress
+from identjax.sweep.run import prepare, run_sweep
+
+CONFIG: dict[str, Any] = {
+    "language": "L3",
+    "max_length": 6,
+    "architecture": "lstm",
+    "model": {"lstm": {"hidden": 4, "embedding": 4}},
+    "learning_rate": 0.05,
+    "steps": 20,
+    "warmup": 2,
+    "check_every": 5,
+    "rungs": (1.0, 0.5),
+    "width": 2,
+    "save_seconds": 0.0,
+}
+SEEDS = axis("init_seed", range(4))
+
+
+def plan_of(sweep: list[dict[str, Any]] = SEEDS, **changes: Any) -> Plan:
+    return make_plan(CONFIG | changes, sweep)
+
+
+def train(
+    workdir: pathlib.Path, sweep: list[dict[str, Any]] = SEEDS, **changes: Any
+) -> tuple[Store, dict[str, int]]:
+    store = Store(workdir)
+    return store, run_sweep(plan_of(sweep, **changes), store, {})
+
+
+def train_until(workdir: pathlib.Path, plan: Plan, chunks: int) -> bool:
+    """Run the plan's one group until it has been asked whether to stop so many times."""
+    asked = iter(range(chunks))
+    stop: Callable[[], bool] = lambda: next(asked, None) is None  # noqa: E731
+    context = Context(plan.settings, Store(workdir), Progress({}), stop, lambda run: None)
+    try:
+        GroupRun(plan.groups[0], prepare(plan.groups[0]), context).run()
+    except Preempted:
+        return True
+    return False
+
+
+def final_digests(store: Store) -> dict[str, str]:
+    """Give the digest of every member's last parameters; a member must have exactly one."""
+    table = store.read_parts("snapshots")
+    table = table.filter(pc.equal(table["rung"], "final"))
+    ids = table["member_id"].to_pylist()
+    assert len(ids) == len(set(ids))
+    return dict(zip(ids, table["digest"].to_pylist(), strict=True))
+
+
+def rows_of(store: Store, kind: str) -> list[tuple[Any, ...]]:
+    """Give what a run wrote, in an order of its own, to compare two runs."""
+    keys = {"snapshots": ["member_id", "rung", "step", "kl_nats", "status", "digest"]}
+    table = store.read_parts(kind, keys.get(kind))
+    return sorted(zip(*table.to_pydict().values(), strict=True))
+
+
+def loss_curve(store: Store, metric: str) -> np.ndarray[Any, Any]:
+    table = store.read_parts("curves")
+    return table.filter(pc.equal(table["metric"], metric))["value"].to_numpy()
