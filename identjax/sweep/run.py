@@ -38,7 +38,9 @@ def run_sweep(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, i
         open_groups = [group for group in plan.groups if _is_open(group, ledgers[group.name])]
         if open_groups or store.read_sweep() is None:
             store.write_sweep(describe(plan, facts))
-            _write_members(plan, store, ledgers)
+        # A run may have been killed between its last snapshot and this table.
+        _write_members(plan, store, ledgers)
+        if open_groups:
             _run_groups(plan, open_groups, store, ledgers, should_stop)
         return count_members(plan, ledgers)
 
@@ -197,7 +199,9 @@ def _write_members(
         for group in plan.groups
         for member in group.members
     ]
-    store.write_members(pa.Table.from_pylist(rows))
+    table, before = pa.Table.from_pylist(rows), store.read_members()
+    if before is None or not table.equals(before):
+        store.write_members(table)
 
 
 @contextmanager

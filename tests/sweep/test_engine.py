@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -70,6 +71,18 @@ def test_a_run_stopped_between_checks_goes_on_bit_for_bit(
     assert train_until(tmp_path, plan_of(chunk_steps=1), 7)
     store, _ = train(tmp_path, chunk_steps=5)
     assert rows_of(store, "snapshots") == rows_of(reference, "snapshots")
+
+
+def test_a_run_killed_before_its_last_table_writes_it_the_next_time(
+    tmp_path: pathlib.Path,
+) -> None:
+    store, _ = train(tmp_path)
+    ended = store.read_members()
+    at_column = ended.schema.get_field_index("status")
+    pending = pa.array(["training"] * ended.num_rows)
+    store.write_members(ended.set_column(at_column, "status", pending))
+    train(tmp_path)
+    assert store.read_members().equals(ended)
 
 
 def test_slots_are_refilled_when_members_end_at_their_own_times(tmp_path: pathlib.Path) -> None:
