@@ -33,6 +33,7 @@ from identjax.vocabulary import Tokens
 
 # Members that differ in nothing but these share a cell.
 NOT_CELL = {"member_id", "init_seed", "data_seed", "noise_seed", "role", "status", "steps", "cause"}
+NOT_CELL |= {"start_digest", "start_member", "change_seed"}
 SAVE_SECONDS = 10.0
 
 

@@ -20,6 +20,7 @@ COVARIATE, RESIDUAL = "log KL to the truth", "residual"
 FEWEST_MEMBERS, FEWEST_SEEDS = 8, 4
 # Columns of members.parquet that are no choice of the experimenter.
 NOT_FACTORS = {*SEEDS, "member_id", "group", "language", "role", "status", "steps", "cause"}
+NOT_FACTORS |= {"start_digest", "start_member"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -82,6 +82,7 @@ class GroupRun:
         # What is newer than the checkpoint will be written again, bit for bit.
         context.store.delete_parts_after(group.name, self.chunks)
         self.ledger = Ledger(context.store, group.name)
+        self.drifts = group.starts.measure(group.members) if group.starts else {}
         gone = self.steps_in_slots.keys() | self.ledger.finished.keys()
         self.queue = [m for m in reversed(group.members) if m.member_id not in gone]
 
@@ -152,21 +153,29 @@ class GroupRun:
             return
         for i in filled:
             self.seats[i] = Seat(self.queue.pop())
-        some = self.seats[filled[0]]
-        assert some is not None
-        hypers = [hyper_of((seat or some).member) for seat in self.seats]
-        self.state = self.slots.refill(self.state, self.slots.start(hypers), filled)
+        self.state = self.slots.refill(self.state, self._start(filled), filled)
+
+    def _start(self, slots: list[int]) -> TrainState:
+        """Begin the members of the given slots, with something in all others."""
+        seats = {i: seat for i in slots if (seat := self.seats[i])}
+        taken = [seats.get(i, seats[slots[0]]).member for i in range(self.slots.count)]
+        hypers, starts = [hyper_of(member) for member in taken], self.group.starts
+        if starts is None:
+            return self.slots.start(hypers)
+        made = {i: starts.params(seat.member) for i, seat in seats.items()}
+        return self.slots.start(hypers, [made.get(i, made[slots[0]]) for i in range(len(taken))])
 
     def _check(self) -> None:
         """Read every slot; take snapshots and curves down; empty the slots of those that ended."""
         chunk, readings = self.chunks, self._read()
-        rows, curves, host = [], [], None
+        rows, curves, host = [], self._describe_starts(), None
         for i, (seat, reading) in enumerate(zip(self.seats, readings, strict=True)):
             if seat is None:
                 continue
             self.taken += reading.step - seat.step
             seat.step = reading.step
-            curves += _curve_rows(seat.member, reading)
+            values = {"loss": reading.loss, "kl_nats": reading.kl, "kl_stderr": reading.stderr}
+            curves += _curve_rows(seat.member.member_id, reading.step, values)
             outcome = _outcome(seat.member, reading)
             for rung in self._due(seat.member, reading, outcome):
                 host = jax.device_get(self.state.params) if host is None else host
@@ -182,6 +191,23 @@ class GroupRun:
                 table = pa.Table.from_pylist(found, schema)
                 self.context.store.write_part(kind, self.group.name, 0, chunk, table)
         self.context.progress.show(self.status())
+
+    def _describe_starts(self) -> list[dict[str, Any]]:
+        """Give the curves' rows at step 0 of the given starts that were not checked before."""
+        fresh = {
+            i: seat.member.member_id
+            for i, seat in enumerate(self.seats)
+            if seat is not None and seat.step == 0
+        }
+        if not fresh or not self.drifts:
+            return []
+        estimate, rows = jax.device_get(self.slots.check(self._start(list(fresh)))), []
+        for i, member_id in fresh.items():
+            drift = self.drifts[member_id]
+            values = {"kl_nats": estimate.value[i].item(), "kl_stderr": estimate.stderr[i].item()}
+            values |= {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
+            rows += _curve_rows(member_id, 0, values)
+        return rows
 
     def _read(self) -> list[Reading]:
         state = self.state
@@ -232,9 +258,8 @@ def _outcome(member: Member, reading: Reading) -> Outcome | None:
     return Outcome("done", reading.step, "") if reading.step >= member.steps else None
 
 
-def _curve_rows(member: Member, reading: Reading) -> list[dict[str, Any]]:
-    values = {"loss": reading.loss, "kl_nats": reading.kl, "kl_stderr": reading.stderr}
+def _curve_rows(member_id: str, step: int, values: dict[str, float]) -> list[dict[str, Any]]:
     return [
-        {"member_id": member.member_id, "step": reading.step, "metric": metric, "value": value}
+        {"member_id": member_id, "step": step, "metric": metric, "value": value}
         for metric, value in values.items()
     ]

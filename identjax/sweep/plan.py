@@ -12,6 +12,7 @@ from identjax.languages.base import LANGUAGES
 from identjax.models.base import MODELS
 from identjax.registry import Registry
 from identjax.sweep.axes import Axis
+from identjax.sweep.starts import Starts
 from identjax.training.member import KINDS, Member, resolve
 
 
@@ -53,6 +54,7 @@ class Group:
     name: str
     members: tuple[Member, ...]
     width: int
+    starts: Starts | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,19 +86,30 @@ def make_plan(
     fixed = {k: v for k, v in config.items() if k not in extra_fields}
     run_fields = {field.name for field in dataclasses.fields(RunSettings)}
     for name in fixed:
-        if name not in run_fields | set(KINDS):
-            raise unknown_name("config field", name, run_fields | set(KINDS) | set(extra_fields))
+        known = run_fields | set(KINDS) | {"start_from"}
+        if name not in known:
+            raise unknown_name("config field", name, known | set(extra_fields))
+    starts = Starts.of(fixed["start_from"]) if fixed.get("start_from") else None
     settings = make_settings({k: v for k, v in fixed.items() if k in run_fields})
     base = {k: v for k, v in fixed.items() if k in KINDS}
     members: dict[str, Member] = {}
     for choice in sweep:
         member = resolve_choice(base, choice, overrides or {})
+        member = starts.attach(member) if starts else _check_drawn(member)
         members.setdefault(member.member_id, member)
     if not members:
         raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
     check_steps(settings, list(members.values()))
     groups = make_groups(list(members.values()), settings, widths or {}, devices)
-    return Plan(settings, groups)
+    return Plan(settings, tuple(dataclasses.replace(group, starts=starts) for group in groups))
+
+
+def _check_drawn(member: Member) -> Member:
+    """Refuse to change parameters that are not there yet."""
+    if member.change != "none" or member.start_digest:
+        allowed = "a workdir and a rung, because members have a start or a change"
+        raise ConfigError("start_from", None, allowed)
+    return member
 
 
 def make_settings(values: Mapping[str, Any]) -> RunSettings:

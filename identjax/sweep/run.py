@@ -20,7 +20,7 @@ from identjax.sweep.ledger import Ledger, member_of, member_row
 from identjax.sweep.plan import FREE_SETTINGS, Group, Plan
 from identjax.sweep.progress import Progress
 from identjax.sweep.slots import Slots, make_slots
-from identjax.training.member import Member
+from identjax.training.member import KINDS, Member
 from identjax.training.step import hyper_of
 from identjax.version import VERSION
 
@@ -136,7 +136,7 @@ def _refuse(missing: Member, members: list[Member], store: Store) -> None:
 
     def differences(member: Member) -> list[str]:
         mine, theirs = vars(member), vars(missing)
-        return [name for name in mine if mine[name] != theirs[name] and name != "role"]
+        return [name for name in mine if mine[name] != theirs[name] and KINDS[name] != "tag"]
 
     nearest = min(members, key=lambda member: len(differences(member)))
     field = differences(nearest)[0]

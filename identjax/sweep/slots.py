@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from identjax.models.base import Params
 from identjax.predictor import Estimate
 from identjax.training.member import Member
 from identjax.training.optimizers import Hyper
@@ -34,6 +35,7 @@ class Slots:
         self._sharding = NamedSharding(self.mesh, MEMBER)
         self._shared = jax.device_put(shared, NamedSharding(self.mesh, PartitionSpec()))
         self._init = self._map(trainer.init)
+        self._begin = self._map(lambda given: trainer.begin(*given))
         self._check = self._map(lambda state, shared: trainer.check(state.params, shared))
         self._chunk = self._map(self._take_steps, donate=True)
 
@@ -67,11 +69,15 @@ class Slots:
         """Give the bytes of one slot: parameters, optimizer and the rest."""
         return sum(leaf.nbytes for leaf in jax.tree.leaves(self.zeros(hyper, 1)))
 
-    def start(self, hypers: Sequence[Hyper]) -> TrainState:
-        """Begin a member in every slot."""
+    def start(self, hypers: Sequence[Hyper], params: Sequence[Params] | None = None) -> TrainState:
+        """Begin a member in every slot, with given parameters or drawn ones."""
         stacked = {name: np.stack([hyper[name] for hyper in hypers]) for name in hypers[0]}
-        state: TrainState = self._init(self.place(stacked))
-        return state
+        if params is None:
+            state: TrainState = self._init(self.place(stacked))
+            return state
+        given = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
+        begun: TrainState = self._begin(self.place((stacked, given)))
+        return begun
 
     def refill(self, state: TrainState, fresh: TrainState, slots: list[int]) -> TrainState:
         """Put the members of `fresh` into the given slots, and leave the others as they are."""

@@ -2,7 +2,8 @@
 
 Static fields shape the program, so members that share them share one compilation. Swept fields
 are numbers carried as arrays. A Gated field is swept too, but whether it is above zero is static,
-because at zero the work is not done at all. Tags are for people and tables only.
+because at zero the work is not done at all. Origins say where a member's first parameters come
+from, which no program reads. Tags are for people and tables only.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ from identjax import languages, models
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import LANGUAGES, Language
 from identjax.models.base import MODELS
+from identjax.models.symmetries import CHANGES, check_change
 from identjax.registry import Registry
 from identjax.training.objective import OBJECTIVES
 from identjax.training.optimizers import OPTIMIZERS, SCHEDULES
@@ -25,6 +27,7 @@ T = TypeVar("T")
 Static = Annotated[T, "static"]
 Swept = Annotated[T, "swept"]
 Gated = Annotated[T, "gated"]
+Origin = Annotated[T, "origin"]
 Tag = Annotated[T, "tag"]
 
 NAMED: dict[str, Registry[Any]] = {
@@ -32,6 +35,7 @@ NAMED: dict[str, Registry[Any]] = {
     "architecture": MODELS,
     "objective": OBJECTIVES,
     "optimizer": OPTIMIZERS,
+    "change": CHANGES,
     "schedule": SCHEDULES,
 }
 ROLES = ("select", "report")
@@ -70,7 +74,14 @@ class Member:
     data_seed: Swept[int] = 0
     noise_seed: Swept[int] = 0
 
+    start_digest: Origin[str] = ""
+    change: Origin[str] = "none"
+    alpha: Origin[float] = 1.0
+    change_seed: Origin[int] = 0
+
     role: Tag[str] = "report"
+    start_member: Tag[str] = ""
+    start_rung: Tag[str] = ""
 
     @property
     def member_id(self) -> str:
@@ -109,7 +120,7 @@ def fields_of(*kinds: str) -> list[str]:
 
 _AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")
 _NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum")
-_SEEDS = ("init_seed", "data_seed", "noise_seed")
+_SEEDS = ("init_seed", "data_seed", "noise_seed", "change_seed")
 _SHARES = ("dropout", "beta1", "beta2")
 
 
@@ -132,6 +143,9 @@ def resolve(choices: Mapping[str, Any]) -> Member:
         max_length=member.max_length,
         **member.model,
     )
+    check_change(model, member.change, member.alpha)
+    if member.change != "none" and member.dropout > 0:
+        raise ConfigError("dropout", member.dropout, f"0 where change is {member.change!r}")
     batching = _choose_batching(member, language)
     return dataclasses.replace(member, model=model.options(), batching=batching)
 

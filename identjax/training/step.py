@@ -56,7 +56,10 @@ class Trainer:
 
     def init(self, hyper: Hyper) -> TrainState:
         """Draw a new member's parameters and set everything to its beginning."""
-        params = self.model.init(key_for(hyper["init_seed"], Purpose.INIT))
+        return self.begin(hyper, self.model.init(key_for(hyper["init_seed"], Purpose.INIT)))
+
+    def begin(self, hyper: Hyper, params: Params) -> TrainState:
+        """Set everything but the parameters to its beginning."""
         zero = jnp.int32(0)
         optimizer = self._optimizer(zero, hyper).init(params)
         return TrainState(hyper, params, optimizer, zero, zero, jnp.float32(0))

@@ -73,7 +73,7 @@ def test_axes_combine() -> None:
 
 def test_every_field_says_how_it_enters_the_program() -> None:
     assert set(KINDS) == set(vars(Member()))
-    assert set(KINDS.values()) == {"static", "swept", "gated", "tag"}
+    assert set(KINDS.values()) == {"static", "swept", "gated", "origin", "tag"}
 
 
 def test_swept_fields_share_a_group_and_static_ones_part_it() -> None:
