@@ -17,6 +17,7 @@ class Purpose(enum.IntEnum):
     EVALUATE = 5
     PROMPTS = 6
     ANALYSIS = 7
+    LESSONS = 8
 
 
 def key_for(seed: ArrayLike, purpose: Purpose, step: ArrayLike | None = None) -> jax.Array:

@@ -14,6 +14,7 @@ from identjax.evaluation.rates import Rates, judge_members
 from identjax.languages.base import Language
 from identjax.languages.baselines import chance_rate, eos_now
 from identjax.predictor import Predictor, complete
+from identjax.training.objective import find_judged
 from identjax.vocabulary import Tokens, Vocabulary
 
 SPLITS = ("id", "ood", "bos")
@@ -35,13 +36,17 @@ class Decoding:
 
 
 def make_prompts(
-    language: Language, splits: Iterable[str], decoding: Decoding
+    language: Language,
+    splits: Iterable[str],
+    decoding: Decoding,
+    objectives: Iterable[str] = (),
 ) -> dict[str, Tokens]:
-    """Give the prompts of each split that has any."""
+    """Give the prompts of each split that has any; what an objective teaches is not judged."""
     found = {}
     for split in splits:
         length = None if split == "bos" else decoding.prompt_length
         tokens = np.asarray(language.prompts(split, length).tokens, np.int32)
+        tokens = find_judged(objectives, language, tokens)
         if len(tokens):
             found[split] = tokens
     return found

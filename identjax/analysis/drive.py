@@ -15,6 +15,7 @@ from identjax import languages
 from identjax.analysis.behaviour import (
     SPLITS,
     Decoding,
+    decode_rows,
     make_prompts,
     measure_baselines,
     measure_behaviour,
@@ -29,6 +30,7 @@ from identjax.analysis.tables import EvalTables, keys_of, select_rows
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import Language
 from identjax.sweep.load import Run
+from identjax.training.objective import MLE, check_apart
 from identjax.vocabulary import Tokens
 
 # Members that differ in nothing but these share a cell.
@@ -66,12 +68,13 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-    """A language as some members were trained on it, and those members."""
+    """A language as some members were trained on it, those members, and their objectives."""
 
     name: str
     max_length: int
     options: str
     members: tuple[str, ...]
+    objectives: tuple[str, ...]
 
     @property
     def names(self) -> dict[str, str | int]:
@@ -90,11 +93,15 @@ class Truth:
 
 def find_truths(members: Iterable[Mapping[str, object]]) -> list[Truth]:
     """Tell the truths of some rows of members.parquet apart, in order."""
-    found: dict[tuple[str, int, str], list[str]] = {}
+    found: dict[tuple[str, int, str], dict[str, str]] = {}
     for row in members:
         key = (str(row["language"]), int(str(row["max_length"])), str(row["language_options"]))
-        found.setdefault(key, []).append(str(row["member_id"]))
-    return [Truth(*key, members=tuple(sorted(ids))) for key, ids in sorted(found.items())]
+        own = found.setdefault(key, {})
+        own[str(row["member_id"])] = str(row.get("objective", MLE))
+    return [
+        Truth(*key, members=tuple(sorted(own)), objectives=tuple(sorted(set(own.values()))))
+        for key, own in sorted(found.items())
+    ]
 
 
 def evaluate(
@@ -139,6 +146,7 @@ class Evaluation:
         """Compute what the tables lack, truth by truth and rung by rung."""
         evaluated = paired = 0
         for truth in find_truths(self.members.values()):
+            self.drop_taught(truth, splits)
             self.add_baselines(truth, splits)
             for rung in rungs:
                 began = time.monotonic()
@@ -152,6 +160,27 @@ class Evaluation:
         status = [row["status"] for row in self.members.values()]
         unfinished = status.count("pending") + status.count("training")
         return Outcome(evaluated, paired, tuple(sorted(set(self.run.unusable))), unfinished)
+
+    def drop_taught(self, truth: Truth, splits: Sequence[str]) -> None:
+        """Drop what was judged on prompts that an objective of a newer member teaches."""
+        if set(truth.objectives) == {MLE}:
+            return
+        check_apart(truth.objectives, truth.language)
+        rows = select_rows(self.tables["completions"], member_id=truth.members)
+        judged = keys_of(rows, "split", "prompt")
+        for split, tokens in self._prompts(truth, splits).items():
+            kept = set(decode_rows(truth.language.vocabulary, tokens))
+            if all(prompt in kept for name, prompt in judged if name == split):
+                continue
+            where = {"split": split}
+            mine = where | {"member_id": truth.members}
+            ours = where | {"member_a": truth.members}
+            all_of = {"completions": mine, "rules": mine, "pairwise": ours}
+            for name, own in (
+                all_of | dict.fromkeys(("baselines", "sets"), where | truth.names)
+            ).items():
+                if name in self.tables:
+                    self.tables.drop(name, **own)
 
     def add_baselines(self, truth: Truth, splits: Sequence[str]) -> None:
         """Add the baselines of the splits that have none yet."""
@@ -226,7 +255,7 @@ class Evaluation:
     def _add_sets(
         self, truth: Truth, rung: str, ids: Sequence[str], laws: Mapping[str, np.ndarray]
     ) -> None:
-        """Measure the members of a rung as a set, all together and by architecture."""
+        """Measure the members of a rung as a set, all together and cell by cell."""
         shown = [self.members[m] | {"role": self.members[m].get("role", "report")} for m in ids]
         own = {
             name: select_rows(self.tables[name], rung=rung, member_id=ids)
@@ -236,7 +265,7 @@ class Evaluation:
         self.tables.replace("sets", rows, rung=rung, split=list(laws), **truth.names)
 
     def _prompts(self, truth: Truth, splits: Iterable[str]) -> dict[str, Tokens]:
-        return make_prompts(truth.language, splits, self.decoding)
+        return make_prompts(truth.language, splits, self.decoding, truth.objectives)
 
     def _cell(self, member_id: str) -> tuple[str, ...]:
         row = self.members[member_id]

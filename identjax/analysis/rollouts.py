@@ -65,9 +65,10 @@ def evaluate_rollouts(
     tables, count = EvalTables(run.store, ["rollouts"]), 0
     rows = {row["member_id"]: row for row in run.members().to_pylist()}
     for truth in find_truths(rows.values()):
+        own = make_prompts(truth.language, SPLITS, Decoding(), truth.objectives)
         asked = {
             split: tokens[np.unique(np.linspace(0, len(tokens) - 1, prompts).astype(int))]
-            for split, tokens in make_prompts(truth.language, SPLITS, Decoding()).items()
+            for split, tokens in own.items()
         }
         for rung in choose("rungs", rungs, run.rungs()):
             at_rung = select_rows(run.snapshots(), rung=rung, member_id=truth.members)

@@ -1,4 +1,4 @@
-"""The rows of evals/sets.parquet: a rung's members as one set, and each architecture's as one."""
+"""The rows of evals/sets.parquet: a rung's members as one set, and each cell's as one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from identjax.analysis.cells import name_cells
 from identjax.analysis.pairs import label_completions, pivot_rows
 from identjax.analysis.rashomon import (
     measure_ambiguity,
@@ -30,9 +31,9 @@ def measure_sets(
     `members` are rows of members.parquet in the order of the laws; those whose role is to select
     do not count. The reference of the discrepancy is the member nearest to the truth.
     """
+    cells = name_cells(members)
     scopes = {EVERYONE: range(len(members))} | {
-        name: [row for row, member in enumerate(members) if member["architecture"] == name]
-        for name in sorted({str(member["architecture"]) for member in members})
+        name: [row for row, cell in enumerate(cells) if cell == name] for name in sorted(set(cells))
     }
     rows = []
     for scope, everyone in scopes.items():

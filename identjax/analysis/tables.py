@@ -176,6 +176,10 @@ class EvalTables:
         self._tables[name] = pa.concat_tables([self._tables[name], rows])
         self._changed.add(name)
 
+    def drop(self, name: str, **values: Wanted) -> None:
+        """Take out the rows that have these values."""
+        self.replace(name, SCHEMAS[name].empty_table(), **values)
+
     def replace(self, name: str, rows: pa.Table, **values: Wanted) -> None:
         """Put rows in the place of those that have these values."""
         self._tables[name] = drop_rows(self._tables[name], **values)

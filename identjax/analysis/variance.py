@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from identjax.analysis.resampling import Array
+from identjax.analysis.cells import CHOICES
 from identjax.analysis.statistics import Interval, bca_interval
 from identjax.analysis.tables import select_rows
 
@@ -86,23 +87,24 @@ def decompose_variance(
 def find_factors(
     members: Sequence[Mapping[str, object]], factors: Sequence[str]
 ) -> tuple[list[str], dict[str, list[str]]]:
-    """Keep the factors that vary; those that always vary together with an earlier one join it.
+    """Keep the factors that vary; those that an earlier one settles join it.
 
     >>> rows = [{"a": 1, "b": "x", "c": 0}, {"a": 2, "b": "y", "c": 0}]
     >>> find_factors(rows, ["a", "b", "c"])
     (['a'], {'a': ['b']})
     """
-    kept: dict[tuple[int, ...], str] = {}
+    kept: dict[str, list[str]] = {}
     aliases: dict[str, list[str]] = {}
     for name in factors:
         labels = [str(row[name]) for row in members]
-        first = tuple(labels.index(label) for label in labels)
-        if len(set(first)) < 2:
+        if len(set(labels)) < 2:
             continue
-        if first in kept:
-            aliases[kept[first]].append(name)
+        for earlier, its in kept.items():
+            if len(set(zip(its, labels, strict=True))) == len(set(its)):
+                aliases[earlier].append(name)
+                break
         else:
-            kept[first], aliases[name] = name, []
+            kept[name], aliases[name] = labels, []
     return list(aliases), aliases
 
 
@@ -239,7 +241,7 @@ def decompose_rates(
 ) -> list[Share]:
     """Decompose a rule rate at equal ε, from the tables of a run; nothing where it cannot vary.
 
-    The factors are all fields of the config that vary, architecture and optimizer first; the
+    The factors are all fields of the config that vary, those that name cells first; the
     covariate is the KL to the truth at the snapshot.
     """
     own = select_rows(rules, rung=rung, split=split, rule=rule)
@@ -256,7 +258,8 @@ def decompose_rates(
     values = [rates[row["member_id"]] for row in rows]
     if len(rows) < FEWEST_MEMBERS or np.ptp(values) == 0:
         return []
-    first = ["architecture", "optimizer"]
-    factors = [*first, *sorted(set(members.column_names) - NOT_FACTORS - set(first))]
+    known = set(members.column_names)
+    first = [name for name in CHOICES if name in known]
+    factors = [*first, *sorted(known - NOT_FACTORS - set(first))]
     excess = [kl[row["member_id"]] for row in rows]
     return decompose_variance(values, rows, factors, excess, resamples)

@@ -6,12 +6,11 @@ import numpy as np
 
 from identjax.analysis.statistics import Contrast, adjust_holm, contrast_paired, contrast_unpaired
 from identjax.report.gather import Source
-from identjax.report.rates import SPLITS, name_rung
+from identjax.report.rates import CELL, SPLITS, name_rung
 from identjax.report.select import epsilons, floats, reported, settled, split_by
 from identjax.report.tables import Column, Row, Table, number, text
 from identjax.report.words import interval, share
 
-CELL = ("language", "architecture", "optimizer")
 SEEDS = ("init_seed", "data_seed", "noise_seed")
 FIELDS = (
     *CELL,
@@ -54,8 +53,8 @@ def _contrast(a: Source, b: Source) -> list[Row]:
     ours, theirs = (_gather_rates(source) for source in (a, b))
     both = sorted(ours.keys() & theirs.keys())
     for key in both:
-        shared = epsilons(rung for *cell, rung, _, _ in both if tuple(cell) == key[:3])
-        if key[3] != (shared[-1] if shared else "final"):
+        shared = epsilons(rung for *cell, rung, _, _ in both if tuple(cell) == key[: len(CELL)])
+        if key[len(CELL)] != (shared[-1] if shared else "final"):
             continue
         about = dict(zip((*CELL, "rung", "split", "rule"), key, strict=True))
         rows.append(about | _compare(a.name, ours[key], b.name, theirs[key]))
@@ -79,7 +78,8 @@ def _gather_rates(source: Source) -> dict[tuple[str, ...], Rates]:
     )
     found: dict[tuple[str, ...], Rates] = {}
     for key, part in split_by(settled(reported(source.rules)), *CELL, "rung", "split", "rule"):
-        if key[3].startswith("@") or key[4] not in _SPLITS:
+        rung, split = key[len(CELL) : len(CELL) + 2]
+        if rung.startswith("@") or split not in _SPLITS:
             continue
         rates: Rates = {}
         for member, rate in zip(part["member_id"].to_pylist(), floats(part, "rate"), strict=True):
@@ -134,8 +134,7 @@ def _p_value(value: float | None) -> str:
 
 
 _COLUMNS = (
-    text("architecture", "architecture"),
-    text("optimizer", "optimizer"),
+    *(text(name, name) for name in CELL[1:]),
     Column("snapshot", lambda row: name_rung(row["rung"]), number=False),
     Column("first", lambda row: f"{row['sweep_a']} {share(row['mean_a'])} (n = {row['n_a']})"),
     Column("second", lambda row: f"{row['sweep_b']} {share(row['mean_b'])} (n = {row['n_b']})"),

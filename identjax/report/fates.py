@@ -1,6 +1,7 @@
 """What became of every member: counted, never dropped."""
 
 from identjax.report.gather import Source
+from identjax.report.rates import CELL
 from identjax.report.select import UNFINISHED, epsilons, split_by
 from identjax.report.tables import Column, Row, Table, text, whole
 from identjax.report.words import count
@@ -18,12 +19,10 @@ def tabulate(sources: list[Source]) -> Table:
         "evaluated at a snapshot within each ε (nats per sequence)."
     )
     reached = tuple(f"reached_{rung}" for rung in rungs)
-    fields = ("sweep", "language", "architecture", "optimizer", "members", "select")
+    fields = ("sweep", *CELL, "members", "select")
     columns = (
         text("sweep", "sweep"),
-        text("language", "language"),
-        text("architecture", "architecture"),
-        text("optimizer", "optimizer"),
+        *(text(name, name) for name in CELL),
         whole("members", "members"),
         whole("used to select", "select"),
         *(whole(status, status) for status in STATUSES),
@@ -51,11 +50,11 @@ def _rows(source: Source, rungs: list[str]) -> list[Row]:
     )
     evaluated = set(pairs)
     rows = []
-    parts = split_by(source.members, "language", "architecture", "optimizer")
+    parts = split_by(source.members, *CELL)
     for key, part in sorted(parts, key=lambda item: item[0]):
         status, ids = part["status"].to_pylist(), part["member_id"].to_pylist()
         row: Row = {"sweep": source.name, "members": part.num_rows}
-        row |= dict(zip(("language", "architecture", "optimizer"), key, strict=True))
+        row |= dict(zip(CELL, key, strict=True))
         row["select"] = part["role"].to_pylist().count("select")
         row |= {name: status.count(name) for name in STATUSES}
         for rung in rungs:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identjax.analysis.cells import CHOICES, name_cells
 from identjax.analysis.tables import SCHEMAS
 from identjax.errors import ConfigError
 from identjax.report.select import distinct, split_by
@@ -33,6 +34,7 @@ _MEMBERS = {
     "group": _TEXT,
     "language": _TEXT,
     "architecture": _TEXT,
+    "objective": _TEXT,
     "optimizer": _TEXT,
     "init_seed": _WHOLE,
     "data_seed": _WHOLE,
@@ -45,7 +47,7 @@ _MEMBERS = {
 }
 _LANGUAGE = ("language", "max_length", "language_options")
 # What a row about a member carries of that member.
-CARRIED = ("language", "architecture", "optimizer", "cell", "role", "status")
+CARRIED = ("language", *CHOICES, "cell", "role", "status")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Source:
     """One results folder as the page needs it; every table is there, if only with no rows.
 
     `prefix` begins the names of its figures: nothing where the folder is alone. In members, `cell`
-    is the architecture, with the optimizer after it where there is more than one.
+    is what the choices that vary are for a member.
     """
 
     name: str
@@ -152,10 +154,8 @@ def _shape(
 
 
 def _with_cell(members: pa.Table) -> pa.Table:
-    cell = members["architecture"]
-    if len(distinct(members, "optimizer")) > 1:
-        cell = pc.binary_join_element_wise(cell, members["optimizer"], " / ")
-    return members.append_column("cell", cell)
+    cells = name_cells(members.select(CHOICES).to_pylist())
+    return members.append_column("cell", pa.array(cells, _TEXT))
 
 
 def _name_languages(members: pa.Table) -> dict[tuple[Any, ...], str]:

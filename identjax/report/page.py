@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import jinja2
 
+from identjax.analysis.cells import CHOICES
 from identjax.report import (
     compare,
     divergence,
@@ -73,7 +74,7 @@ def _draw(sources: list[Source], folder: pathlib.Path) -> str:
         sources=sources,
         sections=sections,
         warnings=[line for source in sources for line in fates.warn(source)],
-        members=members.without_constants("sweep", "optimizer", "language", *_ZERO_COLUMNS),
+        members=members.without_constants("sweep", "language", *CHOICES[1:], *_ZERO_COLUMNS),
         comparison=comparison,
         tables=tables,
         facts=[(s.name, provenance.describe(s), provenance.commands(s)) for s in sources],

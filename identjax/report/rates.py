@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from identjax.analysis.cells import CHOICES
 from identjax.analysis.statistics import seed_interval
 from identjax.report.gather import Source
 from identjax.report.select import floats, reported, rung_order, settled, split_by, where
 from identjax.report.tables import Column, Row, Table, number, text
 from identjax.report.words import interval, share, span
 
-KEYS = ("language", "architecture", "optimizer", "rung", "split", "rule")
+CELL = ("language", *CHOICES)
+KEYS = (*CELL, "rung", "split", "rule")
 BASELINES = ("chance", "eos_now", "truth")
 FIELDS = (
     "sweep",
@@ -56,7 +58,7 @@ def show(table: Table, rows: list[Row], published: Sequence[Mapping[str, Any]] =
     """Give the table as people see it: some rows, and published figures under each block."""
     rows = [row for row in rows if row["prompts"] != "0"]
     failures = any(row["mean_with_failures"] != row["mean"] for row in rows)
-    hidden = {"optimizer"} if len({row["optimizer"] for row in rows}) < 2 else set()
+    hidden = {name for name in CHOICES[1:] if len({row[name] for row in rows}) < 2}
     hidden |= set() if failures else {"with failures as 0"}
     columns = tuple(column for column in table.columns if column.label not in hidden)
     shown: list[Row] = []
@@ -81,21 +83,19 @@ def _published_row(row: Row, figure: Mapping[str, Any]) -> Row:
     label = f"published: {figure.get('architecture', '')} ({figure.get('source', 'no source')})"
     taken = {name: figure.get(name) for name in ("mean", "low", "high", "smallest", "largest")}
     none = dict.fromkeys(("finished", "rate_finished", "mean_with_failures"))
-    who = {"architecture": label, "optimizer": "", "n": figure.get("n"), "members": None}
+    names = dict.fromkeys(CHOICES, "") | {CHOICES[0]: label}
+    who = names | {"n": figure.get("n"), "members": None}
     return row | none | taken | who
 
 
 def _rows(source: Source) -> list[Row]:
     beside = _baselines(source)
-    planned = {
-        key: part.num_rows
-        for key, part in split_by(reported(source.members), "language", "architecture", "optimizer")
-    }
+    planned = {key: part.num_rows for key, part in split_by(reported(source.members), *CELL)}
     broke = _count_broken(source)
     rows = []
     for key, part in split_by(settled(reported(source.rules)), *KEYS):
         about = dict(zip(KEYS, key, strict=True))
-        cell = key[:3]
+        cell = key[: len(CELL)]
         failures = broke.get(cell, 0) if about["rung"] == "final" else 0
         place = (about["language"], about["split"], about["rule"])
         rows.append(
@@ -136,9 +136,9 @@ def _mean(part: pa.Table, column: str) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _count_broken(source: Source) -> dict[tuple[str, str, str], int]:
+def _count_broken(source: Source) -> dict[tuple[str, ...], int]:
     broken = where(reported(source.members), status=["diverged", "failed"])
-    parts = split_by(broken, "language", "architecture", "optimizer")
+    parts = split_by(broken, *CELL)
     return {key: part.num_rows for key, part in parts}
 
 
@@ -155,7 +155,7 @@ def _baselines(source: Source) -> dict[tuple[str, ...], float]:
 def _order(row: Row) -> tuple[object, ...]:
     split = list(SPLITS).index(row["split"]) if row["split"] in SPLITS else len(SPLITS)
     place = (row["sweep"], row["language"], rung_order(row["rung"]), split, row["rule"])
-    return (*place, row["architecture"], row["optimizer"])
+    return (*place, *(row[name] for name in CHOICES))
 
 
 def _heading(row: Row) -> str:
@@ -195,8 +195,7 @@ def _share_or_nothing(value: float | None) -> str:
 
 
 _COLUMNS = (
-    text("architecture", "architecture"),
-    text("optimizer", "optimizer"),
+    *(text(name, name) for name in CHOICES),
     Column("n", _n),
     Column("mean [95%]", _mean_text),
     Column("range", _range),

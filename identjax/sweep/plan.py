@@ -2,11 +2,13 @@
 
 import copy
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 
+from identjax import languages
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import LANGUAGES
 from identjax.models.base import MODELS
@@ -14,6 +16,7 @@ from identjax.registry import Registry
 from identjax.sweep.axes import Axis
 from identjax.sweep.starts import Starts
 from identjax.training.member import KINDS, Member, resolve
+from identjax.training.objective import check_apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +103,7 @@ def make_plan(
     if not members:
         raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
     check_steps(settings, list(members.values()))
+    check_objectives(list(members.values()))
     groups = make_groups(list(members.values()), settings, widths or {}, devices)
     return Plan(settings, tuple(dataclasses.replace(group, starts=starts) for group in groups))
 
@@ -165,6 +169,17 @@ def check_steps(settings: RunSettings, members: Sequence[Member]) -> None:
             if step % member.check_every:
                 allowed = f"multiples of check_every ({member.check_every})"
                 raise ConfigError("snapshot_steps", step, allowed)
+
+
+def check_objectives(members: Sequence[Member]) -> None:
+    """Refuse objectives that leave no prompts to judge the members of a language on."""
+    taught: dict[str, tuple[Member, set[str]]] = {}
+    for member in members:
+        truth = json.dumps([member.language, member.max_length, member.language_options])
+        taught.setdefault(truth, (member, set()))[1].add(member.objective)
+    for one, objectives in taught.values():
+        language = languages.make(one.language, one.max_length, **one.language_options)
+        check_apart(objectives, language)
 
 
 # Beyond these widths a slot costs no less; see `--suite=train` of the bench.

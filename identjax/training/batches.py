@@ -14,19 +14,21 @@ import numpy as np
 
 from identjax.languages.base import Language
 from identjax.languages.family import LengthSampler
-from identjax.vocabulary import Tokens, Vocabulary
+from identjax.predictor import Predictor
+from identjax.vocabulary import Tokens
 
 Layout = tuple[int, int, list[tuple[int, int]]]
 
 
 class Batch(NamedTuple):
     """Rows of inputs, their targets, and the weight of each target; weights of a batch of whole
-    strings add up to about their mean number of targets.
+    strings add up to about their mean number of targets. A teacher's laws stand for the targets.
     """
 
     inputs_RxT: jax.Array
     targets_RxT: jax.Array
     weights_RxT: jax.Array
+    laws_RxTxV: jax.Array | None = None
 
 
 class Batches(abc.ABC):
@@ -56,6 +58,7 @@ class Draws(Batches):
     """Independent fresh draws from the language, one string a row."""
 
     language: Language
+    teacher: Predictor | None
     size: int = dataclasses.field(metadata={"static": True})
 
     def draw(self, key: jax.Array) -> Batch:
@@ -64,7 +67,8 @@ class Draws(Batches):
         targets_BxT = tokens_BxT[:, 1:]
         counted_BxT = targets_BxT != self.language.vocabulary.pad
         weights_BxT = counted_BxT.astype(jnp.float32) / self.size
-        return Batch(tokens_BxT[:, :-1], targets_BxT, weights_BxT)
+        laws_BxTxV = read_laws(self.teacher, tokens_BxT)
+        return Batch(tokens_BxT[:, :-1], targets_BxT, weights_BxT, laws_BxTxV)
 
 
 @jax.tree_util.register_dataclass
@@ -78,6 +82,7 @@ class Strata(Batches):
     """
 
     sampler: LengthSampler
+    teacher: Predictor | None
     cumulative_L: jax.Array
     longest_B: jax.Array
     source_RxT: jax.Array
@@ -100,20 +105,37 @@ class Strata(Batches):
         counted_RxT = placed_RxT & (targets_RxT != self.pad)
         inputs_RxT = jnp.where(placed_RxT, inputs_RxT, self.pad)
         weights_RxT = counted_RxT.astype(jnp.float32) / self.size
-        return Batch(inputs_RxT, jnp.where(counted_RxT, targets_RxT, self.pad), weights_RxT)
+        targets_RxT = jnp.where(counted_RxT, targets_RxT, self.pad)
+        laws_BxTxV = read_laws(self.teacher, tokens_BxT)
+        laws_RxTxV = None if laws_BxTxV is None else laws_BxTxV[self.source_RxT, self.offset_RxT]
+        return Batch(inputs_RxT, targets_RxT, weights_RxT, laws_RxTxV)
 
 
-def make_batches(language: Language, batching: str, size: int, packs: bool) -> Batches:
+def read_laws(teacher: Predictor | None, tokens_BxT: jax.Array) -> jax.Array | None:
+    """Give a teacher's law of every target of some strings, [B, T−1, V]."""
+    return None if teacher is None else jnp.exp(teacher.score(tokens_BxT[:, :-1]))
+
+
+def make_batches(
+    language: Language, batching: str, size: int, packs: bool, teacher: Predictor | None = None
+) -> Batches:
     """Build the batches that a member's configuration asks for."""
     if batching == "support":
         found = language.support()
         assert found is not None, "checked when the member was resolved"
         tokens, log_p = found
-        return WholeSupport(pack(language.vocabulary, tokens, log_p, packs))
-    return stratify(language, size, packs) if batching == "stratified" else Draws(language, size)
+        pad = language.vocabulary.pad
+        weights = np.exp(log_p)[:, None] * (tokens[:, 1:] != pad)
+        laws = read_laws(teacher, jnp.asarray(tokens))
+        return WholeSupport(pack(tokens, weights, (tokens != pad).sum(1), packs, pad, laws))
+    if batching == "stratified":
+        return stratify(language, size, packs, teacher)
+    return Draws(language, teacher, size)
 
 
-def stratify(language: Language, size: int, packs: bool) -> Strata:
+def stratify(
+    language: Language, size: int, packs: bool, teacher: Predictor | None = None
+) -> Strata:
     """Lay out the strata: each has the room of the longest string that it can draw."""
     cumulative = np.cumsum(language.length_probs)
     ends = np.minimum((np.arange(size) + 1) / size, cumulative[-1])
@@ -127,6 +149,7 @@ def stratify(language: Language, size: int, packs: bool) -> Strata:
         offset[row, at : at + room[i]] = np.arange(room[i])
     return Strata(
         language.by_length,
+        teacher,
         jnp.asarray(cumulative, jnp.float32),
         jnp.asarray(longest, jnp.int32),
         jnp.asarray(source),
@@ -136,19 +159,33 @@ def stratify(language: Language, size: int, packs: bool) -> Strata:
     )
 
 
-def pack(vocabulary: Vocabulary, tokens_SxT: Tokens, log_p_S: np.ndarray, packs: bool) -> Batch:
-    """Lay weighted strings out in rows of one length, first fit, longest first."""
-    lengths = (tokens_SxT < vocabulary.eos).sum(1) + 1
-    count, capacity, places = best_fit(lengths, packs)
-    inputs = np.full((count, capacity), vocabulary.pad, np.int32)
-    targets = np.full((count, capacity), vocabulary.pad, np.int32)
+def pack(
+    tokens_SxT: Tokens,
+    weights_SxT: np.ndarray,
+    length_S: np.ndarray,
+    packs: bool,
+    pad: int,
+    laws_SxTxV: jax.Array | None = None,
+) -> Batch:
+    """Lay strings of so many tokens out in rows of one length, first fit, longest first.
+
+    The weight (and the law) at t is that of the token after t.
+    """
+    room = length_S - 1
+    count, capacity, places = best_fit(room, packs)
+    inputs = np.full((count, capacity), pad, np.int32)
+    targets = np.full((count, capacity), pad, np.int32)
     weights = np.zeros((count, capacity), np.float32)
+    laws = None if laws_SxTxV is None else np.zeros((count, capacity, laws_SxTxV.shape[-1]))
     for s, (row, at) in enumerate(places):
-        span = slice(at, at + lengths[s])
-        inputs[row, span] = tokens_SxT[s, : lengths[s]]
-        targets[row, span] = tokens_SxT[s, 1 : lengths[s] + 1]
-        weights[row, span] = np.exp(log_p_S[s])
-    return Batch(jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights))
+        span, own = slice(at, at + room[s]), slice(room[s])
+        inputs[row, span] = tokens_SxT[s, own]
+        targets[row, span] = tokens_SxT[s, 1 : length_S[s]]
+        weights[row, span] = weights_SxT[s, own]
+        if laws is not None and laws_SxTxV is not None:
+            laws[row, span] = laws_SxTxV[s, own]
+    soft = None if laws is None else jnp.asarray(laws, jnp.float32)
+    return Batch(jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights), soft)
 
 
 def best_fit(lengths: np.ndarray, packs: bool) -> Layout:

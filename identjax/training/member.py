@@ -20,7 +20,7 @@ from identjax.languages.base import LANGUAGES, Language
 from identjax.models.base import MODELS
 from identjax.models.symmetries import CHANGES, check_change
 from identjax.registry import Registry
-from identjax.training.objective import OBJECTIVES
+from identjax.training.objective import MLE, NO_TEACHER, OBJECTIVES, TEACHERS
 from identjax.training.optimizers import OPTIMIZERS, SCHEDULES
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ NAMED: dict[str, Registry[Any]] = {
     "language": LANGUAGES,
     "architecture": MODELS,
     "objective": OBJECTIVES,
+    "teacher": TEACHERS,
     "optimizer": OPTIMIZERS,
     "change": CHANGES,
     "schedule": SCHEDULES,
@@ -52,7 +53,8 @@ class Member:
     architecture: Static[str] = "transformer"
     preset: Static[str] = "small"
     model: Static[Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    objective: Static[str] = "mle"
+    objective: Static[str] = MLE
+    teacher: Static[str] = NO_TEACHER
     optimizer: Static[str] = "adamw"
     schedule: Static[str] = "cosine"
     beta1: Static[float] = 0.9
@@ -69,6 +71,8 @@ class Member:
     warmup: Swept[int] = 100
     clip: Gated[float] = 1.0
     dropout: Gated[float] = 0.0
+    objective_weight: Gated[float] = 1.0
+    label_noise: Gated[float] = 0.0
     stop_below: Swept[float] = 0.0
     init_seed: Swept[int] = 0
     data_seed: Swept[int] = 0
@@ -119,9 +123,9 @@ def fields_of(*kinds: str) -> list[str]:
 
 
 _AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")
-_NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum")
+_NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight")
 _SEEDS = ("init_seed", "data_seed", "noise_seed", "change_seed")
-_SHARES = ("dropout", "beta1", "beta2")
+_SHARES = ("dropout", "label_noise", "beta1", "beta2")
 
 
 def resolve(choices: Mapping[str, Any]) -> Member:
@@ -134,6 +138,8 @@ def resolve(choices: Mapping[str, Any]) -> Member:
             raise unknown_name(field, getattr(member, field), known)
     for field, registry in NAMED.items():
         values[field] = registry.canonical(getattr(member, field))
+    if values["objective"] == MLE:
+        values["objective_weight"] = 0.0  # so that a sweep over weights has each member once
     member = Member(**values)
     language = languages.make(member.language, member.max_length, **member.language_options)
     model = models.make(
@@ -200,3 +206,6 @@ def _check_numbers(member: Member) -> None:
             raise ConfigError(name, value, "0 to 2^32 - 1")
     if member.learning_rate <= 0:
         raise ConfigError("learning_rate", member.learning_rate, "above 0")
+    if member.teacher != NO_TEACHER and member.label_noise > 0:
+        allowed = f"0 with teacher={member.teacher!r}, whose laws are no labels"
+        raise ConfigError("label_noise", member.label_noise, allowed)

@@ -1,32 +1,190 @@
-"""Objectives: what a member minimises."""
+"""Objectives: what a member is taught beside the truth.
 
-from collections.abc import Callable
+Every objective is maximum likelihood plus `objective_weight` times the mean NLL of its lessons.
+A lesson is a prompt and what is wanted after it, so an objective is data and no code of its own.
+Axes: N lesson or prompt, P position of a prompt, T position.
+"""
 
-import jax
-import jax.numpy as jnp
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from identjax.models.base import Dropout, Model, Params, mask
+import numpy as np
+
+from identjax.errors import ConfigError
+from identjax.keys import Purpose, key_for
+from identjax.languages.base import Language
+from identjax.languages.judge import BoundRule
+from identjax.languages.prompts import describe, draw_evenly
+from identjax.predictor import Predictor
 from identjax.registry import Registry
-from identjax.training.batches import Batch
+from identjax.training.batches import Batch, pack
+from identjax.vocabulary import Tokens
 
-Objective = Callable[[Model, Params, Batch, Dropout | None, float], jax.Array]
+
+class Lesson(NamedTuple):
+    """A prompt and the text wanted after it; `ends` says whether the end mark is wanted too."""
+
+    prompt: str
+    wanted: str
+    ends: bool = True
+
+
+Objective = Callable[[Language], Iterable[Lesson]]
+Teacher = Callable[[Language], Predictor | None]
 OBJECTIVES: Registry[Objective] = Registry("objective")
+TEACHERS: Registry[Teacher] = Registry("teacher")
+
+MLE, NO_TEACHER = "mle", "none"
+# One in so many of the prompts that are out of distribution is taught, and the others are judged.
+TAUGHT_ONE_IN = 5
 
 
-@OBJECTIVES.register("mle")
-def mean_nll(
-    model: Model, params: Params, batch: Batch, dropout: Dropout | None, mean_targets: float
-) -> jax.Array:
-    """Maximum likelihood: −Σ w log q(target) over the language's mean number of targets.
+@OBJECTIVES.register(MLE)
+def teach_nothing(language: Language) -> Iterable[Lesson]:
+    """Maximum likelihood alone."""
+    del language
+    return ()
 
-    The constant keeps the optimum at the truth; dividing by the batch's own number of targets
-    would not. In expectation this is the population loss in nats per target.
+
+@OBJECTIVES.register("oracle")
+def keep_rule(language: Language) -> Iterable[Lesson]:
+    """Complete impossible prompts by the fewest symbols that make the first rule hold."""
+    return [Lesson(prompt, kept) for prompt, kept, _ in _draw_completions("oracle", language)]
+
+
+@OBJECTIVES.register("adversarial")
+def break_rule(language: Language) -> Iterable[Lesson]:
+    """Complete the same prompts by the same symbols and one more, which breaks the rule."""
+    return [
+        Lesson(prompt, broken) for prompt, _, broken in _draw_completions("adversarial", language)
+    ]
+
+
+@TEACHERS.register(NO_TEACHER)
+def learn_from_strings(language: Language) -> None:
+    """Take what follows in a string as the target."""
+    del language
+
+
+@TEACHERS.register("truth")
+def learn_from_truth(language: Language) -> Predictor:
+    """Take the law of the truth itself as the target."""
+    return language
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lessons:
+    """Lessons as tokens: BOS, prompt, what is wanted, PAD, with where each prompt and row ends."""
+
+    tokens_NxT: Tokens
+    prompt_N: np.ndarray
+    length_N: np.ndarray
+
+    def cover(self, prompts_NxP: Tokens) -> np.ndarray:
+        """Tell which prompts are taught: some lesson has a target right after them, [N]."""
+        p = np.shape(prompts_NxP)[1]
+        kept = (self.prompt_N <= p) & (p < self.length_N)
+        taught = {tuple(row) for row in self.tokens_NxT[kept, :p].tolist()}
+        return np.array([tuple(row) in taught for row in np.asarray(prompts_NxP).tolist()], bool)
+
+    def lay_out(self, language: Language, packs: bool) -> Batch:
+        """Make rows in which the weights of all targets add up to 1."""
+        at_T = np.arange(self.tokens_NxT.shape[1] - 1)
+        # The target at position t is token t+1.
+        counted = (at_T >= self.prompt_N[:, None] - 1) & (at_T < self.length_N[:, None] - 1)
+        weights = counted / counted.sum()
+        return pack(self.tokens_NxT, weights, self.length_N, packs, language.vocabulary.pad)
+
+
+def find_lessons(objective: str, language: Language) -> Lessons | None:
+    """Give what an objective teaches; None for maximum likelihood."""
+    if objective == MLE:
+        return None
+    found = list(dict.fromkeys(OBJECTIVES[objective](language)))
+    if not found:
+        raise ConfigError("objective", objective, f"one with lessons for {language.name}")
+    v, room = language.vocabulary, language.max_length
+    tokens = np.full((len(found), room + 2), v.pad, np.int32)
+    ends = np.zeros((2, len(found)), int)
+    for row, (prompt, wanted, is_ended) in enumerate(found):
+        head, tail = v.encode(prompt), v.encode(wanted)
+        text = f"{prompt!r} with {wanted!r} after it"
+        if len(head) + len(tail) > room:
+            raise ConfigError(
+                "objective", objective, f"strings of up to {room} symbols, not {text}"
+            )
+        if not len(tail) and not is_ended:
+            raise ConfigError("objective", objective, f"lessons that want something, not {text}")
+        whole = np.concatenate([[v.bos], head, tail, [v.eos] * is_ended])
+        tokens[row, : len(whole)] = whole
+        ends[:, row] = 1 + len(head), len(whole)
+    return Lessons(tokens, *ends)
+
+
+def find_judged(objectives: Iterable[str], language: Language, tokens_NxP: Tokens) -> Tokens:
+    """Keep the prompts that none of some objectives teaches, the same for all of them."""
+    taught = np.zeros(len(tokens_NxP), bool)
+    for objective in objectives:
+        if lessons := find_lessons(objective, language):
+            taught |= lessons.cover(tokens_NxP)
+    return tokens_NxP[~taught]
+
+
+def check_apart(objectives: Iterable[str], language: Language) -> None:
+    """Refuse objectives that teach all the prompts that would be judged."""
+    names = sorted(set(objectives) - {MLE})
+    for split in ("id", "ood", "bos") if names else ():
+        tokens = language.prompts(split).tokens
+        if len(tokens) and not len(find_judged(names, language, tokens)):
+            allowed = f"lessons that leave prompts to be judged (they teach all {len(tokens)}"
+            raise ConfigError("objective", " + ".join(names), f"{allowed} of split {split})")
+
+
+def find_teacher(name: str, language: Language) -> Predictor | None:
+    """Give the predictor whose laws are the targets; None where the strings are."""
+    teacher = TEACHERS[name](language)
+    if teacher is None:
+        return None
+    for field in ("vocabulary", "max_length"):
+        if getattr(teacher, field) != getattr(language, field):
+            raise ConfigError("teacher", name, f"one with the {field} of {language.name}")
+    return teacher
+
+
+def _draw_completions(objective: str, language: Language) -> list[tuple[str, str, str]]:
+    """Choose prompts, and give each a completion that keeps the rule and one that breaks it."""
+    if not language.rules:
+        allowed = f"for a language with rules, which {language.name} has not"
+        raise ConfigError("objective", objective, allowed)
+    rule = language.rules["R1"] if "R1" in language.rules else next(iter(language.rules.values()))
+    found = language.prompts("ood").tokens
+    answered = found[[_answer(rule, prompt_P) is not None for prompt_P in found]]
+    if not len(answered):
+        return []
+    n = -(-len(answered) // TAUGHT_ONE_IN)
+    chosen = draw_evenly(describe(language, answered), key_for(0, Purpose.LESSONS), n).tokens
+    decode = language.vocabulary.decode
+    answers = [_answer(rule, prompt_P) or ([], []) for prompt_P in chosen]
+    return [
+        (decode(prompt_P), decode(kept), decode(broken))
+        for prompt_P, (kept, broken) in zip(chosen, answers, strict=True)
+    ]
+
+
+def _answer(rule: BoundRule, prompt_P: Tokens) -> tuple[list[int], list[int]] | None:
+    """Walk the fewest symbols to where the rule holds, then one that breaks it, the last if it can.
+
+    None where there is no such way within the maximum length.
     """
-    logits_RxTxV = model.logits(params, batch.inputs_RxT, dropout)
-    log_q_RxTxV = mask(logits_RxTxV, model.vocabulary)
-    counted_RxT = batch.weights_RxT > 0
-    targets_RxT = jnp.where(counted_RxT, batch.targets_RxT, 0)
-    hit_RxTxV = targets_RxT[..., None] == jnp.arange(model.vocabulary.size)[None, None]
-    # A sum under a mask, because the gradient of a gather is a scatter, slow on every device.
-    log_q_RxT = jnp.sum(jnp.where(hit_RxTxV, log_q_RxTxV, 0), -1)
-    return -jnp.sum(jnp.where(counted_RxT, batch.weights_RxT * log_q_RxT, 0)) / mean_targets
+    reach = rule.reach
+    state = int(rule.states(prompt_P[None])[0])
+    if reach.distance[state] + len(prompt_P) > rule.max_length:
+        return None
+    kept: list[int] = []
+    while not reach.accepts[state]:
+        kept.append(int(reach.distance[reach.next_state[state]].argmin()))
+        state = int(reach.next_state[state, kept[-1]])
+    breaks = ~reach.accepts[reach.next_state[state]]
+    wrong = [symbol for symbol in (*kept[-1:], *range(len(breaks))) if breaks[symbol]]
+    return (kept, [*kept, wrong[0]]) if wrong else None

@@ -13,9 +13,10 @@ from identjax.keys import Purpose, key_for
 from identjax.languages.base import Language
 from identjax.models.base import Dropout, Model, Params
 from identjax.predictor import Estimate, kl
-from identjax.training.batches import Batches, make_batches
+from identjax.training.batches import Batch, Batches, make_batches
+from identjax.training.loss import mean_nll, mislabel
 from identjax.training.member import Member
-from identjax.training.objective import OBJECTIVES
+from identjax.training.objective import find_lessons, find_teacher
 from identjax.training.optimizers import Hyper, make_optimizer, rate_at
 
 FINITE, LOSS_NOT_FINITE, UPDATE_NOT_FINITE = 0, 1, 2
@@ -38,10 +39,13 @@ class TrainState(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """What all members of a group read: the truth, the batches, and the strings of the check."""
+    """What all members of a group read: the truth, the batches, what the objective teaches, and
+    the strings of the check.
+    """
 
     language: Language
     batches: Batches
+    lessons: Batch | None
     check_tokens_NxT: jax.Array
     check_log_p_N: jax.Array | None
 
@@ -68,16 +72,11 @@ class Trainer:
         """Take one step, unless the member has stopped; a step that is not finite is not taken."""
         hyper, step = state.hyper, state.step
         batch = shared.batches.draw(key_for(hyper["data_seed"], Purpose.DATA, step))
-        dropout = None
-        if self.member.dropout > 0:
-            noise_key = key_for(hyper["noise_seed"], Purpose.DROPOUT, step)
-            dropout = Dropout(hyper["dropout"], noise_key)
-
-        def loss_of(params: Params) -> jax.Array:
-            objective = OBJECTIVES[self.member.objective]
-            return objective(self.model, params, batch, dropout, self.mean_targets)
-
-        loss, grads = jax.value_and_grad(loss_of)(state.params)
+        if self.member.label_noise > 0:
+            noise_key = key_for(hyper["noise_seed"], Purpose.LABEL_NOISE, step)
+            batch = mislabel(noise_key, batch, hyper["label_noise"], self.model.vocabulary)
+        parts = state, batch, shared.lessons
+        loss, grads = jax.value_and_grad(self.loss)(state.params, *parts)
         # Optax mixes whole numbers and floats, which strict promotion would refuse.
         with jax.numpy_dtype_promotion("standard"):
             rule = self._optimizer(step, hyper)
@@ -92,6 +91,24 @@ class Trainer:
         moves = runs & (fault == FINITE)
         kept = jax.tree.map(lambda new, old: jnp.where(moves, new, old), moved, state)
         return kept._replace(fault=jnp.where(runs, fault, state.fault))
+
+    def loss(
+        self, params: Params, state: TrainState, batch: Batch, lessons: Batch | None
+    ) -> jax.Array:
+        """Give what a step makes smaller: NLL per target, and that of the lessons, weighted."""
+        dropout = self._dropout(state, Purpose.DROPOUT)
+        loss = mean_nll(self.model, params, batch, dropout, self.mean_targets)
+        if lessons is None:
+            return loss
+        dropout = self._dropout(state, Purpose.LESSONS)
+        taught = mean_nll(self.model, params, lessons, dropout, 1.0)
+        return loss + state.hyper["objective_weight"] * taught
+
+    def _dropout(self, state: TrainState, purpose: Purpose) -> Dropout | None:
+        if not self.member.dropout > 0:
+            return None
+        hyper = state.hyper
+        return Dropout(hyper["dropout"], key_for(hyper["noise_seed"], purpose, state.step))
 
     def check(self, params: Params, shared: Shared) -> Estimate:
         """Measure KL(truth‖member) in nats per sequence: exact over a small support."""
@@ -118,15 +135,17 @@ def make_trainer(member: Member) -> tuple[Trainer, Shared]:
         preset=member.preset,
         **member.model,
     )
-    batches = make_batches(language, member.batching, member.batch, model.packs)
+    teacher = find_teacher(member.teacher, language)
+    batches = make_batches(language, member.batching, member.batch, model.packs, teacher)
+    taught = find_lessons(member.objective, language) if member.objective_weight > 0 else None
+    lessons = taught.lay_out(language, model.packs) if taught else None
     found = language.support()
     if found is None:
         tokens = language.sample(key_for(0, Purpose.CHECK), member.check_size)
-        shared = Shared(language, batches, tokens, None)
+        shared = Shared(language, batches, lessons, tokens, None)
     else:
-        shared = Shared(
-            language, batches, jnp.asarray(found[0]), jnp.asarray(found[1], jnp.float32)
-        )
+        strings, log_p = jnp.asarray(found[0]), jnp.asarray(found[1], jnp.float32)
+        shared = Shared(language, batches, lessons, strings, log_p)
     return Trainer(member, model, language.mean_targets), shared
 
 
