@@ -4,9 +4,9 @@ Claim: Transformers that learnt a^n b^n from the data alone (mle), with a term f
 impossible prompts by the rule (oracle) or against it (adversarial), come equally close to the truth
 and are perfect in distribution; on impossible prompts that none of them was taught, the rule
 "as many a's as b's" holds from never to always.
-Command: for each of sweep, evaluate and report, python -m launch.COMMAND
---workdir=results/case_rule_extrapolation, the sweep with --config=configs/case_rule_extrapolation.py
-(an accelerator), or :smoke at the end of that for 8 seeds on two CPU cores.
+Command: python -m launch.sweep --config=configs/case_rule_extrapolation.py --workdir=results/case_1
+on an accelerator (configs/case_rule_extrapolation.py:smoke on two CPU cores), then launch.evaluate
+and launch.report with the same workdir.
 Expected: SMOKE
 """
 

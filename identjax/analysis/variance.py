@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from identjax.analysis.resampling import Array
 from identjax.analysis.cells import CHOICES
+from identjax.analysis.resampling import Array
 from identjax.analysis.statistics import Interval, bca_interval
 from identjax.analysis.tables import select_rows
 

@@ -33,6 +33,7 @@ class PlantedRun:
         self.broken: set[str] = set()
         self.status = dict.fromkeys(laws, "done")
         self.roles = dict.fromkeys(laws, "report")
+        self.objectives = dict.fromkeys(laws, "mle")
         self.loads = 0
 
     def members(self) -> pa.Table:
@@ -44,6 +45,7 @@ class PlantedRun:
                 "max_length": LANG.max_length,
                 "language_options": json.dumps({}),
                 "architecture": self.group_of(member),
+                "objective": self.objectives[member],
                 "init_seed": row,
                 "role": self.roles[member],
                 "status": self.status[member],

@@ -9,6 +9,7 @@ from identjax.analysis.behaviour import Decoding
 from identjax.analysis.drive import evaluate
 from identjax.analysis.pairs import MEASURES
 from identjax.errors import ConfigError
+from identjax.training.objective import OBJECTIVES
 from tests.analysis.harness import EOS, LAWS, SAY_A, SPLIT, PlantedRun, rows
 from tests.planted import LANG
 
@@ -232,3 +233,30 @@ def test_a_member_that_left_the_truth_has_its_distance(tmp_path):
     near, far = (rows(run, "likelihood", member_id=m)[0]["kl_nats"] for m in ("m0", "m1"))
     assert near < 1e-6 < 0.1 < far < np.inf
     assert pair(run, "kl_seq", "id", "m0", "m1") == pytest.approx(far, rel=1e-4)
+
+
+def test_prompts_that_some_member_was_taught_are_judged_for_none(tmp_path):
+    run = PlantedRun(tmp_path, rungs=("final",))
+    evaluate(run, say=silent)
+    before = len(rows(run, "completions", split="ood", member_id="m1"))
+    run.objectives["m0"] = "oracle"
+    assert evaluate(run, say=silent).evaluated == len(LAWS)
+    taught = {lesson.prompt for lesson in OBJECTIVES["oracle"](LANG)}
+    for member in LAWS:
+        judged = {row["prompt"] for row in rows(run, "completions", split="ood", member_id=member)}
+        assert len(judged) == before - len(taught)
+        assert not judged & taught
+    for table in ("rules", "baselines"):
+        sizes = {
+            r["prompts"] + r["unsatisfiable"] for r in rows(run, table, split="ood", rule="R1")
+        }
+        assert sizes - {0} == {before - len(taught)}
+    assert len(rows(run, "pairwise", split="ood", measure="churn")) == 6
+    assert evaluate(run, say=silent).evaluated == 0
+
+
+def test_an_objective_that_is_not_registered_is_refused(tmp_path):
+    run = PlantedRun(tmp_path)
+    run.objectives["m0"] = "unheard_of"
+    with pytest.raises(ConfigError, match="objective='unheard_of'"):
+        evaluate(run, say=silent)

@@ -1,5 +1,7 @@
 """Lessons are data beside the truth, and nobody is judged on what somebody was taught."""
 
+import pathlib
+import re
 from typing import Any
 
 import jax
@@ -26,6 +28,7 @@ from identjax.training.objective import (
 from identjax.training.step import hyper_of, make_trainer
 from tests.training.test_step import TINY, differ, params_after
 
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "objectives.md"
 LANG = languages.make("L3", max_length=6)
 TAUGHT = {"learning_rate": 0.05, "warmup": 0}
 
@@ -220,3 +223,21 @@ def test_two_objectives_that_leave_nothing_together_are_refused_by_both_names() 
 def test_a_teacher_of_another_vocabulary_is_refused() -> None:
     with pytest.raises(ConfigError, match="teacher='of_another': one with the vocabulary of L3"):
         find_teacher("of_another", LANG)
+
+
+def test_the_examples_of_the_docs_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for registry in (OBJECTIVES, TEACHERS):
+        for name in ("_entries", "_aliases"):
+            monkeypatch.setattr(registry, name, dict(vars(registry)[name]))
+    scope: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S):
+        exec(example, scope)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    plan = make_plan(
+        {"language": "L3", "max_length": 10, "objective": "only_b", "teacher": "shorter"}, [{}]
+    )
+    _, shared = make_trainer(plan.members[0])
+    assert shared.lessons is not None
+    assert shared.batches.draw(jax.random.key(0)).laws_RxTxV is not None
