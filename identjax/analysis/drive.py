@@ -26,7 +26,7 @@ from identjax.analysis.foreign import CheckpointRun
 from identjax.analysis.pairs import MEASURES, gather_laws, list_members, measure_pairs
 from identjax.analysis.pairwise import sample_members
 from identjax.analysis.sets import measure_sets
-from identjax.analysis.tables import EvalTables, keys_of, select_rows
+from identjax.analysis.tables import EvalTables, Wanted, keys_of, select_rows
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import Language
 from identjax.sweep.load import Run
@@ -172,15 +172,13 @@ class Evaluation:
             kept = set(decode_rows(truth.language.vocabulary, tokens))
             if all(prompt in kept for name, prompt in judged if name == split):
                 continue
-            where = {"split": split}
-            mine = where | {"member_id": truth.members}
-            ours = where | {"member_a": truth.members}
-            all_of = {"completions": mine, "rules": mine, "pairwise": ours}
-            for name, own in (
-                all_of | dict.fromkeys(("baselines", "sets"), where | truth.names)
-            ).items():
+            mine: dict[str, Wanted] = {"member_id": truth.members}
+            ours: dict[str, Wanted] = {"member_a": truth.members}
+            all_of: dict[str, Wanted] = {**truth.names}
+            owners = {"completions": mine, "rules": mine, "pairwise": ours}
+            for name, own in (owners | {"baselines": all_of, "sets": all_of}).items():
                 if name in self.tables:
-                    self.tables.drop(name, **own)
+                    self.tables.drop(name, split=split, **own)
 
     def add_baselines(self, truth: Truth, splits: Sequence[str]) -> None:
         """Add the baselines of the splits that have none yet."""
