@@ -39,7 +39,7 @@ test: $(DEV)  ## set up and run the format check, lint, types and the default te
 	$(RUN) -m pytest -n 2 --dist worksteal
 
 test-slow: $(DEV)  ## run the slow tests
-	$(RUN) -m pytest -m slow || test $$? -eq 5  # 5: none is marked slow
+	$(RUN) -m pytest -m slow -n 2 --dist worksteal || test $$? -eq 5  # 5: none is marked slow
 
 format: $(DEV)  ## format the code and mend what the linter can
 	$(BIN)/ruff format .
