@@ -139,18 +139,23 @@ class Store:
     # One writer
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the folder's lock, which the system drops when the process dies."""
-        with clear_errors(self.workdir):
-            self.workdir.mkdir(parents=True, exist_ok=True)
-            handle = (self.workdir / "lock").open("a+")
+    def writing(self, part: str = "") -> Iterator[None]:
+        """Hold the lock of the folder or of a part of it, which the system drops with the process.
+
+        A sweep holds the folder's; an evaluation that of `evals`, so that what a sweep has
+        written can be evaluated while it goes on.
+        """
+        folder = self.workdir / part
+        with clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = (folder / "lock").open("a+")
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 handle.seek(0)
                 owner = handle.read().strip() or "another process"
-                raise StoreError(f"workdir {self.workdir} is in use by {owner}") from error
+                raise StoreError(f"workdir {folder} is in use by {owner}") from error
             handle.truncate(0)
             handle.write(f"process {os.getpid()} on {os.uname().nodename}")
             handle.flush()

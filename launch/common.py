@@ -143,7 +143,8 @@ def read_request(flag: str = "config") -> Request:
     if holder.value is None:
         raise ConfigError(flag, "", "the path of a config, such as configs/quickstart.py")
     config = to_plain(holder.value)
-    filename = config_flags.get_config_filename(holder)
+    # After a colon stands the variant that get_config is called with.
+    filename = config_flags.get_config_filename(holder).partition(":")[0]
     module = import_source(filename, flag)
     if not hasattr(module, "get_sweep"):
         raise ConfigError(flag, filename, "a file with get_config() and get_sweep()")

@@ -17,7 +17,7 @@ from launch import common
 
 WORKDIR = flags.DEFINE_string("workdir", None, "The results folder.")
 RUNGS = flags.DEFINE_list("rungs", None, 'Only these rungs, such as 0.01,final or "@1000".')
-SPLITS = flags.DEFINE_list("splits", None, "Only these splits: id, ood, bos.")
+SPLITS = flags.DEFINE_list("splits", None, "Only these splits: id, ood, bos, published_ood …")
 LENGTH = flags.DEFINE_integer("prompt_length", None, "Prompts of this length, to ablations/.", 1)
 SAMPLE = flags.DEFINE_integer("sample_seed", None, "Sample with this seed, to ablations/.", 0)
 ROLLOUTS = flags.DEFINE_integer("rollouts", None, "Sequence KL on so many prompts a split.", 2)
@@ -34,10 +34,10 @@ def main() -> None:
     workdir = common.need("workdir", WORKDIR.value)
     run = open_checkpoint(workdir) if CHECKPOINT.value else identjax.open(workdir)
     decoding = Decoding(LENGTH.value, SAMPLE.value)
-    outcome = evaluate(run, RUNGS.value, SPLITS.value, decoding)
-    extra = evaluate_rollouts(run, ROLLOUTS.value, RUNGS.value) if ROLLOUTS.value else 0
-    for line in outcome.describe(run.workdir, extra):
-        print(line)
+    with run.store.writing("evals"):
+        outcome = evaluate(run, RUNGS.value, SPLITS.value, decoding)
+        extra = evaluate_rollouts(run, ROLLOUTS.value, RUNGS.value) if ROLLOUTS.value else 0
+    print(*outcome.describe(run.workdir, extra), sep="\n")
 
 
 def open_checkpoint(workdir: str) -> CheckpointRun:

@@ -73,7 +73,7 @@ def test_a_second_writer_is_refused_until_the_first_dies(tmp_path: pathlib.Path)
             Store(tmp_path).writing().__enter__()
         holder.kill()
         holder.wait()
-    with Store(tmp_path).writing():
+    with Store(tmp_path).writing(), Store(tmp_path).writing("evals"):
         assert (tmp_path / "lock").exists()
 
 

@@ -23,16 +23,21 @@ UNDEFINED = "the truth gives these prompts probability zero, so its continuation
 
 @dataclasses.dataclass(frozen=True)
 class Decoding:
-    """How prompts are made and continued; the defaults are those of the tables in evals/ itself."""
+    """How prompts are made and continued; the defaults are those of the tables in evals/ itself.
+
+    `published`: splits may also be the sets of prompts that a language has under a name.
+    """
 
     prompt_length: int | None = None
     seed: int | None = None
+    published: bool = False
 
     @property
     def table_suffix(self) -> str:
         """What is added to a table's name, "" for the defaults."""
         length = "" if self.prompt_length is None else f"_length{self.prompt_length}"
-        return length + ("" if self.seed is None else f"_sampled{self.seed}")
+        length += "" if self.seed is None else f"_sampled{self.seed}"
+        return length + ("_published" if self.published else "")
 
 
 def make_prompts(
@@ -44,6 +49,8 @@ def make_prompts(
     """Give the prompts of each split that has any; what an objective teaches is not judged."""
     found = {}
     for split in splits:
+        if split not in SPLITS and split not in language.family.published:
+            continue
         length = None if split == "bos" else decoding.prompt_length
         tokens = np.asarray(language.prompts(split, length).tokens, np.int32)
         tokens = find_judged(objectives, language, tokens)

@@ -114,10 +114,14 @@ def evaluate(
     """Bring evals/ up to date with the snapshots of a run; say a line per rung that had news.
 
     A prompt length or a decoding other than the default writes completions and rules alone, to
-    evals/ablations/.
+    evals/ablations/, and so does a published set of prompts among the splits.
     """
-    evaluation = Evaluation(run, decoding or Decoding())
-    chosen = choose("rungs", rungs, run.rungs()), choose("splits", splits, SPLITS)
+    named = set(splits or ()) - set(SPLITS)
+    decoding = dataclasses.replace(decoding or Decoding(), published=bool(named))
+    evaluation = Evaluation(run, decoding)
+    known = [*SPLITS, *(evaluation.list_published() if named else ())]
+    wanted = SPLITS if splits is None else splits
+    chosen = choose("rungs", rungs, run.rungs()), choose("splits", wanted, known)
     try:
         return evaluation.bring_up_to_date(*chosen, say)
     finally:
@@ -139,6 +143,11 @@ class Evaluation:
         extra = [] if ablation else ["likelihood", "pairwise", "baselines", "sets", "dynamics"]
         names = ["completions", "rules", *extra]
         self.tables = EvalTables(run.store, names, decoding.table_suffix)
+
+    def list_published(self) -> list[str]:
+        """List the names under which the languages have further prompts."""
+        truths = find_truths(self.members.values())
+        return sorted({name for truth in truths for name in truth.language.family.published})
 
     def bring_up_to_date(
         self, rungs: Sequence[str], splits: Sequence[str], say: Callable[[str], None]

@@ -200,6 +200,16 @@ def test_other_decodings_are_ablations(tmp_path, decoding, suffix):
     assert evaluate(run, decoding=decoding, say=silent).evaluated == 0
 
 
+def test_published_prompts_are_judged_as_an_ablation(tmp_path):
+    run = PlantedRun(tmp_path, rungs=["final"])
+    evaluate(run, splits=["published_ood"], say=silent)
+    assert run.evals("rules") is None
+    found = rows(run, "ablations/rules_published", member_id="m0", rule="R1")
+    # EOS at once, on the 251 published prompts.
+    assert [(r["split"], r["rate"] * r["prompts"]) for r in found] == [("published_ood", 69)]
+    assert evaluate(run, splits=["published_ood"], say=silent).evaluated == 0
+
+
 def test_a_corrupt_snapshot_is_named_and_left_out(tmp_path):
     run = PlantedRun(tmp_path, rungs=["final"])
     run.broken = {"m1"}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from identjax.analysis import statistics
 from identjax.analysis.statistics import (
@@ -18,9 +19,9 @@ from identjax.analysis.statistics import (
 
 TRIALS = 600
 DRAWS = {
-    "normal": (lambda rng, n: rng.normal(size=n), 0.0),
-    "rates": (lambda rng, n: rng.beta(2, 2, size=n), 0.5),
-    "skewed": (lambda rng, n: rng.exponential(size=n), 1.0),
+    "normal": scipy.stats.norm(),
+    "rates": scipy.stats.beta(2, 2),
+    "skewed": scipy.stats.expon(),
 }
 
 
@@ -33,11 +34,15 @@ def covered(trials, truth):
     return np.mean([one.low <= truth <= one.high for one in trials])
 
 
+@pytest.mark.parametrize("trim", [0.0, 0.25])
 @pytest.mark.parametrize("name", DRAWS)
-def test_seed_intervals_cover_at_eight_seeds(name):
-    draw, truth = DRAWS[name]
-    rng = np.random.default_rng(7)
-    found = [seed_interval(draw(rng, 8), seed=i) for i in range(TRIALS)]
+def test_seed_intervals_cover_at_eight_seeds(name, trim):
+    """Of means, and of interquartile means."""
+    law, rng = DRAWS[name], np.random.default_rng(7)
+    middle = law.ppf(np.linspace(trim, 1 - trim, 10_001)[1:-1]).mean()
+    truth = middle if trim else law.mean()
+    draws = law.rvs((TRIALS, 8), random_state=rng)
+    found = [seed_interval(values, trim=trim, seed=i) for i, values in enumerate(draws)]
     assert covered(found, truth) >= 0.92
 
 
