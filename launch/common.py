@@ -138,20 +138,42 @@ class Request:
 
 
 def read_request(flag: str = "config") -> Request:
-    """Read the config file and its sweep; get_sweep's parameters are filled from the config."""
+    """Read the config and its sweep from the flags."""
     holder = flags.FLAGS[flag]
     if holder.value is None:
         raise ConfigError(flag, "", "the path of a config, such as configs/quickstart.py")
-    config = to_plain(holder.value)
     # After a colon stands the variant that get_config is called with.
     filename = config_flags.get_config_filename(holder).partition(":")[0]
+    overrides = dict(config_flags.get_override_values(holder))
+    command = shlex.join(["python", "-m", "launch.sweep", *sys.argv[1:]])
+    return make_request(flag, filename, to_plain(holder.value), overrides, command)
+
+
+def read_source(request: Request, workdir: str) -> tuple[Request | None, str]:
+    """Give the sweep that a sweep starts from, where its config names it, and its folder."""
+    start = request.config.get("start_from")
+    if not start:
+        return None, ""
+    start["workdir"] = start.get("workdir") or f"{workdir}/source"
+    filename, _, variant = start.get("config", "").partition(":")
+    if not filename:
+        return None, start["workdir"]
+    module = import_source(filename, "start_from.config")
+    config = to_plain(module.get_config(variant))
+    flags_ = f"--config={start['config']}", f"--workdir={start['workdir']}"
+    command = shlex.join(["python", "-m", "launch.sweep", *flags_])
+    return make_request("start_from.config", filename, config, {}, command), start["workdir"]
+
+
+def make_request(
+    flag: str, filename: str, config: dict[str, Any], overrides: dict[str, Any], command: str
+) -> Request:
+    """Lay out the members of a config file; get_sweep's parameters are filled from the config."""
     module = import_source(filename, flag)
     if not hasattr(module, "get_sweep"):
         raise ConfigError(flag, filename, "a file with get_config() and get_sweep()")
     wanted = [name for name in inspect.signature(module.get_sweep).parameters if name in config]
     settings = list(module.get_sweep(**{name: config[name] for name in wanted}))
-    overrides = dict(config_flags.get_override_values(holder))
-    command = shlex.join(["python", "-m", "launch.sweep", *sys.argv[1:]])
     published = to_plain(getattr(module, "PUBLISHED", []))
     return Request(config, settings, overrides, wanted, command, published)
 

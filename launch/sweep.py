@@ -17,9 +17,20 @@ DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be run, and run 
 
 
 def main() -> None:
-    """Resolve the config into members, and bring each of them to its end."""
+    """Bring every member of the config to its end, after those that they start from."""
     request = common.read_request()
-    store = Store(common.need("workdir", WORKDIR.value))
+    workdir = common.need("workdir", WORKDIR.value)
+    source, source_workdir = common.read_source(request, workdir)
+    if source:
+        train(source, Store(source_workdir))
+        if DRY_RUN.value and Store(source_workdir).read_sweep() is None:
+            print(f"{workdir} starts from {source_workdir}, which is not there yet")
+            return
+    train(request, Store(workdir))
+
+
+def train(request: common.Request, store: Store) -> None:
+    """Resolve a config into members, and bring each of them to its end."""
     before = store.read_sweep() or {"groups": {}}
     plan = make_plan(
         request.config,

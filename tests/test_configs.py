@@ -2,18 +2,18 @@
 
 import collections
 import importlib.util
-import inspect
 import pathlib
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from identjax.models.base import MODELS
 from identjax.sweep.plan import Plan, make_plan
-from launch.common import to_plain
+from launch.common import Request, make_request, read_source, to_plain
+from tests.sweep.sources import plant_source
 
-CONFIGS = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
+ROOT = pathlib.Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 
 
 def load(path: pathlib.Path) -> ModuleType:
@@ -25,33 +25,45 @@ def load(path: pathlib.Path) -> ModuleType:
     return module
 
 
-def plan_of(module: ModuleType, *variant: str) -> tuple[Plan, list[dict[str, Any]]]:
-    config = to_plain(module.get_config(*variant))
-    fields = [name for name in inspect.signature(module.get_sweep).parameters if name in config]
-    sweep = module.get_sweep(**{name: config[name] for name in fields})
-    return make_plan(config, sweep, extra_fields=fields), sweep
+def request_of(path: pathlib.Path, *variant: str) -> Request:
+    config = to_plain(load(path).get_config(*variant))
+    return make_request("config", str(path), config, {}, "")
+
+
+def plan_of(request: Request) -> Plan:
+    return make_plan(request.config, request.sweep, extra_fields=request.sweep_fields)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
-def test_a_config_has_a_header_and_members(path: pathlib.Path) -> None:
-    module = load(path)
+def test_a_config_has_a_header_and_members(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    module, request = load(path), request_of(path)
     assert module.__doc__ is not None
     assert "Claim:" in module.__doc__
     assert "Command:" in module.__doc__
-    plan, sweep = plan_of(module)
-    assert sweep == module.get_sweep()
-    assert len(plan.members) == len(sweep)
+    assert request.sweep == module.get_sweep()
+    source, workdir = read_source(request, str(tmp_path))
+    if source:
+        plant_source(pathlib.Path(workdir), plan_of(source), request.config["start_from"]["rung"])
+    assert len(plan_of(request).members) == len(request.sweep)
+
+
+def test_a_source_without_a_config_or_in_a_folder_of_its_own_is_left_as_it_is() -> None:
+    request = request_of(ROOT / "configs" / "case_fine_tuning.py", "smoke")
+    request.config["start_from"] = {"workdir": "elsewhere", "rung": "0.1"}
+    assert read_source(request, "results/x") == (None, "elsewhere")
+    del request.config["start_from"]
+    assert read_source(request, "results/x") == (None, "")
 
 
 def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything() -> None:
-    module = load(CONFIGS[0].parent / "rule_extrapolation.py")
-    whole, _ = plan_of(module)
+    path = ROOT / "configs" / "rule_extrapolation.py"
+    whole = plan_of(request_of(path))
     cells = collections.Counter((m.language, m.architecture, m.optimizer) for m in whole.members)
     languages, architectures, optimizers = (set(found) for found in zip(*cells, strict=True))
     assert len(cells) == len(languages) * len(architectures) * len(optimizers)
     assert set(cells.values()) == {8}
     assert architectures == set(MODELS)
-    block, _ = plan_of(module, "smoke")
+    block = plan_of(request_of(path, "smoke"))
     pairs = collections.Counter((m.language, m.architecture) for m in block.members)
     assert set(collections.Counter(language for language, _ in pairs).items()) == {
         (language, 2) for language in languages

@@ -21,6 +21,7 @@ from identjax.report import (
     rates,
     samples,
     sets,
+    tuning,
 )
 from identjax.report.gather import Source, gather
 from identjax.report.section import Section, make_section
@@ -69,6 +70,7 @@ def _draw(sources: list[Source], folder: pathlib.Path) -> str:
     comparison = compare.tabulate(sources)
     tables = [rules, members, whole, *_section_tables(sections)]
     tables += [comparison] if comparison else []
+    tables += _tuning_tables(sections)
     html = _template().render(
         headline=said,
         sources=sources,
@@ -102,6 +104,17 @@ def _section_tables(sections: Sequence[Section]) -> list[Table]:
         explain.tabulate([row for s in sections for row in s.shares]),
         kinds.tabulate([row for s in sections if s.kinds for row in s.kinds.rows]),
         samples.tabulate(pairs),
+    ]
+
+
+def _tuning_tables(sections: Sequence[Section]) -> list[Table]:
+    found = [section.tuning for section in sections if section.tuning]
+    if not found:
+        return []
+    return [
+        tuning.tabulate([row for one in found for row in one.rows]),
+        tuning.tabulate_rates([row for one in found for row in one.rates]),
+        tuning.tabulate_curves([row for one in found for row in one.curves]),
     ]
 
 

@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 
-from identjax.report import divergence, explain, headline, kinds, rates, samples
+from identjax.report import divergence, explain, headline, kinds, rates, samples, tuning
 from identjax.report.figures import curve, dynamics, heatmap, scatter, shares, training
+from identjax.report.figures import tuning as tuning_figures
 from identjax.report.gather import Source
 from identjax.report.marks import find_language
 from identjax.report.select import reported, settled
@@ -32,6 +33,8 @@ class Section:
     pairs: tuple[samples.Pair, ...]
     training: Drawing | None
     dynamics: tuple[Drawing, ...]
+    tuning: tuning.Tuning | None
+    tuned: tuple[Drawing, ...]
 
     @property
     def anchor(self) -> str:
@@ -68,10 +71,20 @@ class Section:
         return explain.tabulate(list(self.shares))
 
     @property
+    def tuning_table(self) -> Table | None:
+        """What became of changed starts, where there are some."""
+        return tuning.tabulate(self.tuning.rows) if self.tuning else None
+
+    @property
+    def tuning_sentences(self) -> list[str]:
+        """The same in words."""
+        return tuning.say(self.tuning) if self.tuning else []
+
+    @property
     def drawings(self) -> list[Drawing]:
         """Every figure of the section."""
         before = (self.scatter, *self.curves, self.heatmap, self.variance)
-        some = (*before, self.training, *self.dynamics)
+        some = (*before, self.training, *self.dynamics, *self.tuned)
         return [drawing for drawing in some if drawing is not None]
 
 
@@ -84,6 +97,7 @@ def make_section(source: Source, language: str, rules: Table, sets: Table) -> Se
     followed = divergence.measure_curve(source, language, finding.rung)
     curves = [curve.draw(source, language, followed.rows, m) for m in curve.SHOWN]
     found = kinds.find_kinds(source, language, rung, rule)
+    changed = tuning.find_tuning(source, language)
     explained = explain.explain(source, language, rung, rule)
     return Section(
         source=source,
@@ -102,6 +116,8 @@ def make_section(source: Source, language: str, rules: Table, sets: Table) -> Se
         pairs=tuple(samples.choose(source, language, finding.rung)),
         training=training.draw(source, language, finding.rung),
         dynamics=tuple(dynamics.draw(source, language)),
+        tuning=changed,
+        tuned=tuple(tuning_figures.draw(source, language, changed)) if changed else (),
     )
 
 

@@ -25,7 +25,7 @@ from identjax.vocabulary import Tokens, Vocabulary
 TOLERANCE = 1e-4
 # So many strings of each kind are compared on, and so many members at once.
 STRINGS, AT_ONCE = 64, 256
-SETTINGS = ("workdir", "rung", "where")
+SETTINGS = ("workdir", "rung", "where", "config")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Starts:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Starts":
-        """Open what `start_from` of a config names."""
+        """Open what `start_from` of a config names; how to train it, `config`, is for commands."""
         for name in settings:
             if name not in SETTINGS:
                 raise unknown_name("start_from field", name, SETTINGS)
         for name in ("workdir", "rung"):
             if not isinstance(settings.get(name), str) or not settings[name]:
                 raise ConfigError(f"start_from.{name}", settings.get(name), "a text that names one")
-        return cls(**settings)
+        return cls(settings["workdir"], settings["rung"], settings.get("where"))
 
     def attach(self, member: Member) -> Member:
         """Give the member with its start: the snapshot of its architecture, model and init_seed."""

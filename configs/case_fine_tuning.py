@@ -1,0 +1,111 @@
+"""Fine-tunability: one function, several sets of parameters, and what training makes of each.
+
+Claim: members of a^n b^n whose parameters are changed so that every logit stays the same (up to
+rounding) are told apart by fine-tuning on a^n b^n a^n. Under gradient descent a rescaling of the
+feed-forward nets by α multiplies the loss after the same number of steps; a permutation of hidden
+units and a rotation within heads, which also move every parameter, change nothing. The learning
+rate is the best one at α = 1 on other seeds.
+Command: python -m launch.sweep --config=configs/case_fine_tuning.py:smoke
+--workdir=results/case_fine_tuning (it trains the members to start from first, in the folder
+`source` there), then launch.evaluate and launch.report with the same workdir.
+Expected: `:smoke` under five minutes on two cores; without it, for an accelerator.
+Refuted by: losses at α = ¼ and 4 that are those at α = 1 within the spread of permutations.
+"""
+
+from ml_collections import ConfigDict
+
+from identjax.sweep.axes import Axis, axis, chain, product
+
+ALPHAS = (0.25, 0.5, 1.0, 2.0, 4.0)
+FULL = {
+    "select_seeds": 8,
+    "report_seeds": 32,
+    "alphas": (0.01, 0.1, *ALPHAS, 10.0, 100.0),
+    "basis_alphas": (0.25, 1.0, 4.0),
+    "permutations": 4,
+    "sgd_rates": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    "adam_rates": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+}
+SMOKE = {
+    "select_seeds": 2,
+    "report_seeds": 3,
+    "alphas": ALPHAS,
+    "basis_alphas": (1.0,),
+    "permutations": 2,
+    "sgd_rates": (0.02, 0.05, 0.1, 0.2),
+    "adam_rates": (3e-4, 1e-3, 3e-3, 1e-2),
+}
+PATH = "configs/case_fine_tuning.py"
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The fine-tuning, or with `source` or `smoke_source` what it starts from."""
+    size, _, stage = (
+        variant.rpartition("_") if variant.endswith("source") else (variant, "", "tune")
+    )
+    config = ConfigDict(SMOKE if size == "smoke" else FULL)
+    config.stage = stage
+    config.max_length = 32
+    config.architecture = "transformer"
+    config.model = ConfigDict(
+        {"transformer": {"d_model": 16, "heads": 2, "layers": 2, "ff": 64, "activation": "relu"}}
+    )
+    config.check_every = 50
+    config.width = 0
+    if stage == "source":
+        return _set_source(config)
+    config.start_from = ConfigDict(
+        {"config": f"{PATH}:{size + '_' if size else ''}source", "workdir": "", "rung": "0.01"}
+    )
+    config.language = "anbnan"
+    config.optimizer = "sgd"
+    config.schedule = "constant"
+    config.learning_rate = 0.1
+    config.warmup = 0
+    config.clip = 0.0
+    config.dropout = 0.0
+    config.steps = 300 if size == "smoke" else 2000
+    config.snapshot_steps = ()
+    config.rungs = (1.0, 0.1)
+    return config
+
+
+def _set_source(config: ConfigDict) -> ConfigDict:
+    config.language = "L3"
+    config.optimizer = "adamw"
+    config.schedule = "cosine"
+    config.learning_rate = 3e-3
+    config.warmup = 100
+    config.steps = 4000
+    config.stop_below = 0.01
+    config.rungs = (1.0, 0.1, 0.01)
+    return config
+
+
+def get_sweep(
+    stage: str = "tune",
+    select_seeds: int = 8,
+    report_seeds: int = 32,
+    alphas: tuple[float, ...] = FULL["alphas"],
+    basis_alphas: tuple[float, ...] = FULL["basis_alphas"],
+    permutations: int = 4,
+    sgd_rates: tuple[float, ...] = FULL["sgd_rates"],
+    adam_rates: tuple[float, ...] = FULL["adam_rates"],
+) -> Axis:
+    """The seeds that choose the learning rate, unchanged; and the others, in every change."""
+    seeds = axis("init_seed", range(select_seeds + report_seeds))
+    if stage == "source":
+        return seeds
+    rates = chain(
+        product(axis("optimizer", ["sgd"]), axis("learning_rate", sgd_rates)),
+        product(axis("optimizer", ["adam"]), axis("learning_rate", adam_rates)),
+    )
+    changes = chain(
+        product(axis("change", ["rescale"]), axis("alpha", alphas)),
+        product(axis("change", ["query_key", "value_output"]), axis("alpha", basis_alphas)),
+        product(axis("change", ["permute"]), axis("change_seed", range(permutations))),
+    )
+    return chain(
+        product(axis("role", ["select"]), rates, seeds[:select_seeds]),
+        product(axis("role", ["report"]), changes, rates, seeds[select_seeds:]),
+    )

@@ -1,0 +1,115 @@
+"""The page of members that start as one function: the rate is chosen elsewhere, nothing is lost."""
+
+import pathlib
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from identjax import languages, report
+from identjax.store import Store
+from tests.report.files import check_page, read_csv, read_page
+from tests.report.planted import make_member, make_rule_row, plant
+
+RATES = (0.1, 0.3)
+CHANGES = [("rescale", 0.25, 0), ("rescale", 1.0, 0), ("rescale", 4.0, 0), ("rescale", 100.0, 0)]
+CHANGES += [("permute", 1.0, 1), ("permute", 1.0, 2)]
+STEPS = 500
+
+
+def tuned(seed: int, rate: float, change: str, alpha: float, number: int, role: str) -> Any:
+    status = "diverged" if alpha == 100 else "done"
+    return make_member("L3", "transformer", "sgd", seed, status) | {
+        "member_id": f"{seed}-{rate}-{change}-{alpha}-{number}",
+        "learning_rate": rate,
+        "start_digest": f"digest{seed}",
+        "change": change,
+        "alpha": alpha,
+        "change_seed": number,
+        "role": role,
+        "budget": STEPS,
+        "steps": 30 if alpha == 100 else STEPS,
+    }
+
+
+def final_kl(member: dict[str, Any]) -> float:
+    """Rate .1 is the better one on the seed that chooses, .3 on the others."""
+    better = member["learning_rate"] == (0.1 if member["role"] == "select" else 0.3)
+    moved = 1e-6 * member["change_seed"]
+    return (2.0 if better else 4.0) * member["alpha"] * (1 + member["init_seed"] / 10) + moved
+
+
+def curve_rows(member: dict[str, Any]) -> list[tuple[str, int, str, float]]:
+    own = member["member_id"]
+    rows = [
+        (own, 0, "kl_nats", 9.0),
+        (own, 0, "start_kl_nats", 1e-9 * member["alpha"]),
+        (own, 0, "start_logits", 2e-6 * member["alpha"]),
+    ]
+    if member["status"] == "diverged":
+        return [*rows, (own, 30, "kl_nats", 1e9)]
+    return [*rows, (own, STEPS, "kl_nats", final_kl(member))]
+
+
+def plant_tuned(workdir: pathlib.Path) -> Store:
+    store = plant(workdir, architectures=("transformer",), seeds=2)
+    select = [tuned(0, rate, "none", 1.0, 0, "select") for rate in RATES]
+    shown = [tuned(seed, rate, *c, "report") for seed in (1, 2) for rate in RATES for c in CHANGES]
+    members = select + shown
+    store.write_members(pa.Table.from_pylist(members))
+    names = ["member_id", "step", "metric", "value"]
+    rows = [dict(zip(names, row, strict=True)) for m in members for row in curve_rows(m)]
+    store.write_part("curves", "tuned", 0, 1, pa.Table.from_pylist(rows))
+    rules = [make_rule_row(m, "final", "ood", "R1", 1 / (1 + m["alpha"]), 200) for m in members]
+    store.write_eval("rules", pa.Table.from_pylist(rules))
+    likelihood = [
+        {"member_id": m["member_id"], "rung": "final", "step": 1, "kl_nats": 1.0, "kl_stderr": 0.0}
+        for m in members
+    ]
+    store.write_eval("likelihood", pa.Table.from_pylist(likelihood))
+    return store
+
+
+def test_losses_are_compared_at_the_rate_that_other_seeds_chose(tmp_path: pathlib.Path) -> None:
+    store = plant_tuned(tmp_path)
+    report.write(tmp_path)
+    rows = {(r["change"], float(r["alpha"])): r for r in read_csv(store, "fine_tuning")}
+    assert {row["learning_rate"] for row in rows.values()} == {"0.1"}
+    assert len(rows) == 5
+    floor = languages.make("L3", 32).entropy
+    ratios = [(4.0 * (1 + s / 10) * 4 + floor) / (4.0 * (1 + s / 10) + floor) for s in (1, 2)]
+    row = rows["rescale", 4.0]
+    assert [float(row["ratio_low"]), float(row["ratio_high"])] == pytest.approx(ratios)
+    assert float(row["rate_ood"]) == pytest.approx(1 / 5)
+    assert (float(row["start_kl_nats"]), float(row["start_logits"])) == (4e-9, 8e-6)
+    row = rows["rescale", 1.0]
+    assert (float(row["ratio_low"]), float(row["ratio_high"])) == (1.0, 1.0)
+    assert (row["members"], row["diverged"], row["step"]) == ("2", "0", "500")
+    row = rows["permute", 1.0]
+    assert (row["members"], row["starts"]) == ("4", "2")
+    assert 0 < float(row["ratio_high"]) - 1 < 1e-5
+
+
+def test_a_member_that_diverged_is_said_to_have_diverged(tmp_path: pathlib.Path) -> None:
+    store = plant_tuned(tmp_path)
+    report.write(tmp_path)
+    (row,) = [r for r in read_csv(store, "fine_tuning") if r["alpha"] == "100.0"]
+    assert (row["diverged"], row["members"], row["loss"], row["ratio"]) == ("2", "2", "", "")
+    page = read_page(store)
+    assert "the best at α = 1 on 1 other start" in page
+    assert "2 of 12 members diverged." in page
+    curves = [r for r in read_csv(store, "fine_tuning_curves") if r["alpha"] == "100.0"]
+    assert curves == []
+
+
+def test_the_page_has_a_section_only_where_starts_were_changed(tmp_path: pathlib.Path) -> None:
+    changed, plain = plant_tuned(tmp_path / "changed"), plant(tmp_path / "plain")
+    for store in (changed, plain):
+        report.write(store.workdir)
+    check_page(changed)
+    assert "One function, several parameters" in read_page(changed)
+    assert "One function, several parameters" not in read_page(plain)
+    rates = read_csv(changed, "fine_tuning_rates")
+    assert {(r["learning_rate"], r["chosen"]) for r in rates} == {("0.1", "True"), ("0.3", "False")}
+    figures = {path.name for path in (changed.workdir / "report" / "figures").iterdir()}
+    assert {"tuning.L3.sgd.svg", "tuning-loss.L3.svg", "tuning-rates.L3.svg"} <= figures
