@@ -12,13 +12,13 @@ from identjax.report.select import floats, main_rule, split_by, where
 from identjax.report.tables import Column, Row, Table, number, text, whole
 from identjax.report.words import NOTHING, count, nats, share
 
-FIELDS = ("sweep", "language", "optimizer", "learning_rate", "change", "alpha", "starts", "members")
-FIELDS += ("diverged", "step", "loss", "kl_nats", "ratio", "ratio_low", "ratio_high")
-FIELDS += ("rule", "rate_id", "rate_ood", "start_kl_nats", "start_logits")
-RATE_FIELDS = ("sweep", "language", "optimizer", "learning_rate", "role", "change", "alpha")
-RATE_FIELDS += ("members", "diverged", "step", "loss", "kl_nats", "chosen")
-CURVE_FIELDS = ("sweep", "language", "optimizer", "learning_rate", "change", "alpha", "step")
-CURVE_FIELDS += ("members", "kl_nats")
+_CHANGE = ("sweep", "language", "optimizer", "learning_rate", "change", "alpha")
+_ENDS = ("members", "diverged", "step", "loss", "kl_nats")
+_RATIO = ("ratio", "ratio_low", "ratio_high")
+_RULE = ("rule", "rate_id", "rate_ood", "start_kl_nats", "start_logits")
+FIELDS = (*_CHANGE, "starts", *_ENDS, *_RATIO, *_RULE)
+RATE_FIELDS = (*_CHANGE, "role", *_ENDS, "chosen")
+CURVE_FIELDS = (*_CHANGE, "step", "members", "kl_nats")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ def _is_scaled(row: Row) -> bool:
     return row["change"] in ("none", "rescale")
 
 
-def _draw_line(axes: Axes, rows: Sequence[Row], label: str, **look: object) -> None:
+def _draw_line(axes: Axes, rows: Sequence[Row], label: str, **look: Any) -> None:
     axes.plot([r["step"] for r in rows], [r["kl_nats"] for r in rows], label=label, **look)
 
 
@@ -79,7 +80,7 @@ def draw_losses(source: Source, language: str, tuning: Tuning) -> style.Drawing:
         y = np.array([row["ratio"] for row in rows])
         ended = np.isfinite(y)
         broke = np.array([row["broke"] for row in rows])
-        marks = {"color": look.colour, "ls": "", "ms": 5, "alpha": 0.75}
+        marks: dict[str, Any] = {"color": look.colour, "ls": "", "ms": 5, "alpha": 0.75}
         axes.plot(x[ended], y[ended], marker=look.marker, label=optimizer, **marks)
         axes.plot(x[broke], np.full(broke.sum(), top), marker="x", **marks)
     style.make_log(axes, "x")
