@@ -9,10 +9,12 @@ from ml_collections import config_flags
 from identjax.store import Store
 from identjax.sweep.plan import make_plan
 from identjax.sweep.run import describe_group, run_sweep
+from identjax.sweep.shard import parse_shard
 from launch import common
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The results folder.")
+SHARD = flags.DEFINE_string("shard", None, "i/n: only this part of the members, in its own folder.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be run, and run nothing.")
 
 
@@ -39,8 +41,11 @@ def train(request: common.Request, store: Store) -> None:
         extra_fields=request.sweep_fields,
         widths={name: group["width"] for name, group in before["groups"].items()},
     )
+    if SHARD.value:
+        plan = parse_shard(SHARD.value).of(plan)
     for group in plan.groups:
-        print(describe_group(group))
+        if group.members:
+            print(describe_group(group))
     if DRY_RUN.value:
         return
     counts = run_sweep(plan, store, request.facts)

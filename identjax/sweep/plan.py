@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,10 +63,15 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A sweep that can be run: settings, and groups in order."""
+    """A sweep that can be run: settings, and groups in order.
+
+    `whole` tells the sweep of which `shard`, "i/n", may be a part: how many members, their digest.
+    """
 
     settings: RunSettings
     groups: tuple[Group, ...]
+    whole: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    shard: str | None = None
 
     @property
     def members(self) -> list[Member]:
@@ -105,7 +111,9 @@ def make_plan(
     check_steps(settings, list(members.values()))
     check_objectives(list(members.values()))
     groups = make_groups(list(members.values()), settings, widths or {}, devices)
-    return Plan(settings, tuple(dataclasses.replace(group, starts=starts) for group in groups))
+    groups = tuple(dataclasses.replace(group, starts=starts) for group in groups)
+    digest = hashlib.blake2b(" ".join(sorted(members)).encode(), digest_size=8).hexdigest()
+    return Plan(settings, groups, {"members": len(members), "digest": digest})
 
 
 def _check_drawn(member: Member) -> Member:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.engine import Context, GroupRun, Preempted
-from identjax.sweep.ledger import Ledger, member_of, member_row
+from identjax.sweep.ledger import Ledger, Outcome, member_of, member_row
 from identjax.sweep.plan import FREE_SETTINGS, Group, Plan
 from identjax.sweep.progress import Progress
 from identjax.sweep.slots import Slots, make_slots
@@ -32,11 +32,13 @@ def run_sweep(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, i
 
     Gives the number of members by status. Whatever has ended before is not run again.
     """
+    refuse_other_shard(plan, store)
     with store.writing(), _stop_signals() as should_stop:
         compare_with_folder(plan, store)
         ledgers = {group.name: Ledger(store, group.name) for group in plan.groups}
         open_groups = [group for group in plan.groups if _is_open(group, ledgers[group.name])]
-        if open_groups or store.read_sweep() is None:
+        before = store.read_sweep()
+        if open_groups or before is None or before.get("sweep") != plan.whole:
             store.write_sweep(describe(plan, facts))
         # A run may have been killed between its last snapshot and this table.
         _write_members(plan, store, ledgers)
@@ -115,6 +117,14 @@ def _run_group(group: Group, slots: Slots, context: Context) -> None:
     )
 
 
+def refuse_other_shard(plan: Plan, store: Store) -> None:
+    """Refuse the folder of another shard; the whole sweep may extend that of a part."""
+    before = store.read_sweep() or {}
+    if before and plan.shard not in (None, before.get("shard")):
+        allowed = f"{before.get('shard') or 'the whole sweep'} in workdir {store.workdir}"
+        raise ConfigError("shard", plan.shard, f"{allowed}; each shard has a folder of its own")
+
+
 def compare_with_folder(plan: Plan, store: Store) -> None:
     """Refuse a folder of another sweep, by field; a superset of its members extends it."""
     before, table = store.read_sweep(), store.read_members()
@@ -155,6 +165,8 @@ def describe(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **facts,
         "settings": _settings(plan),
+        "sweep": plan.whole,
+        "shard": plan.shard,
         "versions": versions,
         "device": {
             "platform": device.platform,
@@ -199,7 +211,9 @@ def _write_members(
         for group in plan.groups
         for member in group.members
     ]
-    table, before = pa.Table.from_pylist(rows), store.read_members()
+    # A shard may have no member at all; the columns are then those of any.
+    none = pa.Table.from_pylist([member_row(Member(), Outcome("pending", 0, ""))]).slice(1)
+    table, before = pa.Table.from_pylist(rows) if rows else none, store.read_members()
     if before is None or not table.equals(before):
         store.write_members(table)
 

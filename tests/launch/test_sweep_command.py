@@ -82,6 +82,7 @@ def test_a_run_says_what_became_of_members_and_then_that_it_is_done(
         (["--config.language=L33"], ["L33", "did you mean 'L3'"]),
         (["--config.model.lstm.hidden=0"], ["hidden=0"]),
         (["--config.seeds=0"], ["sweep"]),
+        (["--shard=4/4"], ["shard=", "4/4", "0/4"]),
         (["--no_such_flag"], ["no_such_flag"]),
         (["--import=missing.py"], ["missing.py"]),
         (["stray"], ["stray"]),

@@ -1,0 +1,35 @@
+"""Join the folders of a sweep's shards into one, which is evaluated and reported like any other.
+
+python -m launch.merge --workdir=results/all                     # of results/all/shards/*
+python -m launch.merge --workdir=results/all --shards=a,b,c
+"""
+
+import pathlib
+
+from absl import flags
+
+from identjax.errors import ConfigError
+from identjax.store import Store
+from identjax.sweep.merge import merge
+from launch import common
+
+WORKDIR = flags.DEFINE_string("workdir", None, "The folder that is to hold the whole.")
+SHARDS = flags.DEFINE_list("shards", None, "The folders to join; those in WORKDIR/shards if unset.")
+
+
+def main() -> None:
+    """Bring what has ended in the shards into the whole, and say how it stands."""
+    workdir = common.need("workdir", WORKDIR.value)
+    inside = sorted(path.parent for path in pathlib.Path(workdir, "shards").glob("*/sweep.json"))
+    folders = SHARDS.value or inside
+    if not folders:
+        raise ConfigError("shards", "", f"folders, or some in {workdir}/shards")
+    merged = merge([Store(folder) for folder in folders], Store(workdir))
+    for note in merged.notes:
+        print(f"note: {note}")
+    told = ", ".join(f"{count} {status}" for status, count in sorted(merged.counts.items()))
+    print(f"{sum(merged.counts.values())} members in {workdir}: {told}")
+
+
+if __name__ == "__main__":
+    common.run(main)
