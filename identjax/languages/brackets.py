@@ -1,7 +1,7 @@
 """A Predictor of nested brackets: a control table says open, close or end, a stack which close.
 
 All kinds of brackets are alike, so the law of the shape is a table and the kinds are uniform.
-Axes: N string, T position, Q control row, D depth.
+Axes: N string, T position, Q control row, W word.
 """
 
 import dataclasses
@@ -21,12 +21,13 @@ OPEN, CLOSE, END = range(3)
 
 
 class Reading(NamedTuple):
-    """Where a string stands: control row, depth, kinds on the stack [D], and mode."""
+    """Where a string stands: control row, depth, and the kinds on the stack as bits of words [W],
+    the top in the lowest bits of the first.
+    """
 
     row: jax.Array
     depth: jax.Array
     stack: jax.Array
-    mode: jax.Array
 
 
 @jax.tree_util.register_dataclass
@@ -34,8 +35,9 @@ class Reading(NamedTuple):
 class Brackets(Predictor):
     """Brackets of K kinds; symbols 2k and 2k+1 open and close kind k.
 
-    log_p [Q, 2, 3] is the law of open, close and end in each control row, at depth 0 and deeper;
-    next_row [Q, 2] is the row after an opening and after a closing bracket.
+    next_row [Q+3, 2, V] is the control row after each token, at depth 0 and deeper; log_p
+    [Q+3, K+1, V] is the law at depth 0 and under each kind of bracket. The last three rows are:
+    nothing read yet, ended, dead.
     """
 
     next_row: jax.Array
@@ -43,44 +45,40 @@ class Brackets(Predictor):
     vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
     max_length: int = dataclasses.field(metadata={"static": True})
 
+    @property
+    def bits(self) -> int:
+        """How many bits tell the kinds apart: 1 or 2, so that none is cut by the end of a word."""
+        return 1 if self.vocabulary.eos <= 4 else 2
+
     def start(self) -> State:
         """Stand before BOS, with nothing on the stack."""
-        stack = jnp.zeros(self.max_length // 2 + 1, jnp.int8)
-        return Reading(jnp.int32(0), jnp.int32(0), stack, jnp.int32(FRESH))
+        words = max(1, -(-self.bits * (self.max_length // 2) // 32))
+        fresh = jnp.int32(self.log_p.shape[0] - 3)
+        return Reading(fresh, jnp.int32(0), jnp.zeros(words, jnp.uint32))
 
     def advance(self, state: State, token: jax.Array) -> State:
-        """Push or pop, if the law gives the token a chance."""
-        v = self.vocabulary
-        opens = (token >= 0) & (token < v.eos) & (token % 2 == 0)
-        closes = (token >= 0) & (token < v.eos) & (token % 2 == 1)
-        possible_3 = self.log_p[state.row, (state.depth > 0).astype(jnp.int32)] > -jnp.inf
-        kind = (token // 2).astype(jnp.int8)
-        may = (opens & possible_3[OPEN]) | (closes & possible_3[CLOSE] & (self._top(state) == kind))
-        row = self.next_row[state.row, jnp.where(closes, CLOSE, OPEN)]
-        at_D = jnp.arange(state.stack.shape[0]) == state.depth
-        stack = jnp.where(at_D & opens, kind, state.stack)
-        depth = state.depth + jnp.where(opens, 1, -1)
-        reading = state.mode == READING
-        mode = jnp.select(
-            [
-                (state.mode == FRESH) & (token == v.bos),
-                reading & may,
-                reading & (token == v.eos) & possible_3[END],
-                (state.mode == ENDED) & (token == v.pad),
-            ],
-            [READING, READING, ENDED, ENDED],
-            DEAD,
-        ).astype(jnp.int32)
-        symbol = reading & may
+        """Push or pop; a closing bracket must be of the kind on top."""
+        v, dead = self.vocabulary, self.log_p.shape[0] - 1
+        known = (token >= 0) & (token < v.size)
+        symbol, kind = known & (token < v.eos), token // 2
+        opens, closes = symbol & (token % 2 == 0), symbol & (token % 2 == 1)
+        deep = (state.depth > 0).astype(jnp.int32)
+        row = self.next_row[state.row, deep, jnp.where(known, token, 0)]
+        fits = known & (~closes | (self._top(state) == kind))
+        up, down = np.uint32(self.bits), np.uint32(32 - self.bits)
+        none = jnp.zeros(1, jnp.uint32)
+        before = jnp.concatenate([none, state.stack[:-1]])
+        after = jnp.concatenate([state.stack[1:], none])
+        pushed = (state.stack << up | before >> down).at[0].add(kind.astype(jnp.uint32))
+        popped = state.stack >> up | after << down
         return Reading(
-            jnp.where(symbol, row, state.row),
-            jnp.where(symbol, depth, state.depth),
-            jnp.where(symbol, stack, state.stack),
-            mode,
+            jnp.where(fits, row, dead),
+            state.depth + opens.astype(jnp.int32) - closes.astype(jnp.int32),
+            jnp.where(opens, pushed, jnp.where(closes, popped, state.stack)),
         )
 
     def log_probs(self, state: State) -> jax.Array:
-        """Give the law of the next bracket or end."""
+        """Look the law of the next bracket or end up."""
         return self._law(self._view(state))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
@@ -93,23 +91,42 @@ class Brackets(Predictor):
         return sample_by_scan(self, key, n)
 
     def _top(self, state: Reading) -> jax.Array:
-        """The kind on top of the stack, −1 where it is empty."""
-        at_D = jnp.arange(state.stack.shape[0]) == state.depth - 1
-        return jnp.where(at_D, state.stack, jnp.int8(-1)).max()
+        """The kind on top of the stack, 0 where it is empty."""
+        return (state.stack[0] & np.uint32(2**self.bits - 1)).astype(jnp.int32)
 
-    def _view(self, state: Reading) -> tuple[jax.Array, ...]:
-        return state.row, state.depth, self._top(state), state.mode
+    def _view(self, state: Reading) -> jax.Array:
+        above = jnp.where(state.depth > 0, 1 + self._top(state), 0)
+        return state.row * self.log_p.shape[1] + above
 
-    def _law(self, view: tuple[jax.Array, ...]) -> jax.Array:
-        row, depth, top, mode = view
-        v = self.vocabulary
-        kinds = v.eos // 2
-        law_3 = self.log_p[row, (depth > 0).astype(jnp.int32)]
-        symbol_S = jnp.arange(v.eos)
-        close_S = jnp.where(symbol_S // 2 == top.astype(jnp.int32), law_3[CLOSE], -jnp.inf)
-        open_S = jnp.full(v.eos, law_3[OPEN] - np.float32(np.log(kinds)))
-        symbols_S = jnp.where(symbol_S % 2 == 0, open_S, close_S)
-        return place_marks(v, symbols_S, law_3[END], mode)
+    def _law(self, view: jax.Array) -> jax.Array:
+        return self.log_p.reshape(-1, self.vocabulary.size)[view]
+
+
+def make_brackets(
+    next_row_Qx2: np.ndarray, law_Qx2x3: np.ndarray, vocabulary: Vocabulary, max_length: int
+) -> Brackets:
+    """Make the Predictor of a control table: the rows after an opening and a closing bracket, and
+    the law of open, close and end at depth 0 and deeper.
+    """
+    v, q = vocabulary, len(law_Qx2x3)
+    kinds, (fresh, ended, dead) = v.eos // 2, (q, q + 1, q + 2)
+    log_p = np.full((q + 3, kinds + 1, v.size), -np.inf, np.float32)
+    deeper = np.minimum(np.arange(kinds + 1), 1)
+    log_p[:q, :, : v.eos : 2] = law_Qx2x3[:, deeper, OPEN, None] - np.log(kinds)
+    log_p[:q, :, v.eos] = law_Qx2x3[:, deeper, END]
+    for kind in range(kinds):
+        log_p[:q, 1 + kind, 2 * kind + 1] = law_Qx2x3[:, 1, CLOSE]
+    log_p[ended, :, v.pad] = 0
+    next_row = np.full((q + 3, 2, v.size), dead, np.int32)
+    possible = law_Qx2x3 > -np.inf
+    for token in range(v.eos):
+        move = token % 2
+        next_row[:q, :, token] = np.where(possible[..., move], next_row_Qx2[:, move, None], dead)
+    next_row[:q, :, v.eos] = np.where(possible[..., END], ended, dead)
+    next_row[fresh, :, v.bos] = 0
+    next_row[ended, :, v.pad] = ended
+    with jax.ensure_compile_time_eval():
+        return Brackets(jnp.asarray(next_row), jnp.asarray(log_p), vocabulary, max_length)
 
 
 def place_marks(v: Vocabulary, symbols_S: jax.Array, end: jax.Array, mode: jax.Array) -> jax.Array:

@@ -60,7 +60,8 @@ def score_by_views(
 
     start = jax.vmap(lambda _: core.start())(tokens_NxT[:, 0])
     _, views_TxN = lax.scan(step, start, tokens_NxT.T)
-    return jnp.moveaxis(jax.vmap(jax.vmap(law))(views_TxN), 0, 1)
+    views_NxT = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), views_TxN)
+    return jax.vmap(jax.vmap(law))(views_NxT)
 
 
 def enumerate_law(core: Predictor, most: int) -> tuple[Tokens, np.ndarray] | None:

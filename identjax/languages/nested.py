@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from identjax.errors import ConfigError
-from identjax.languages.brackets import Brackets, name_brackets
+from identjax.languages.brackets import make_brackets, name_brackets
 from identjax.languages.bylength import CappedByLength, DyckByLength
 from identjax.languages.draw import enumerate_law
 from identjax.languages.family import Family, LengthSampler, Support, register
@@ -141,7 +141,8 @@ class CappedBrackets(BracketFamily):
         law[n > 0, 0, 2] = 0
         opened = np.minimum(n + 1, half) * (half + 1)
         closed = n * (half + 1) + np.minimum(r + 1, half)
-        return make_brackets(np.column_stack([opened, closed]), law, self)
+        rows = np.column_stack([opened, closed])
+        return make_brackets(rows, law, Vocabulary(self.symbols), self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Tabulate p(open | n, o, c)."""
@@ -261,7 +262,8 @@ class Dyck(BracketFamily):
     def build(self) -> Predictor:
         """The law of the shape at each position and depth."""
         law = np.repeat(self.graph.log_p[:, None], 2, 1)
-        return make_brackets(np.maximum(self.graph.next_state, 0), law, self)
+        rows = np.maximum(self.graph.next_state, 0)
+        return make_brackets(rows, law, Vocabulary(self.symbols), self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Tabulate p(open | symbols left, depth)."""
@@ -276,10 +278,3 @@ class Dyck(BracketFamily):
         with jax.ensure_compile_time_eval():
             table = jnp.asarray(np.exp(opening), jnp.float32)
         return DyckByLength(table, Vocabulary(self.symbols), self.max_length)
-
-
-def make_brackets(next_row: np.ndarray, law: np.ndarray, family: Family) -> Brackets:
-    """Put tables on the device."""
-    with jax.ensure_compile_time_eval():
-        leaves = jnp.asarray(next_row, jnp.int32), jnp.asarray(law, jnp.float32)
-    return Brackets(*leaves, Vocabulary(family.symbols), family.max_length)

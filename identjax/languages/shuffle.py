@@ -79,24 +79,36 @@ class Shuffle(Predictor):
 
     def log_probs(self, state: State) -> jax.Array:
         """Average over l = n and l larger, by their odds."""
-        log_larger = self.log_larger[state.opens]
-        evidence = LOG_3 * state.ones.astype(jnp.float32) + LOG_2 * state.twos.astype(jnp.float32)
-        # Nothing is read: l is not 0. All is open: l is not larger.
-        odds = jnp.where(state.opens == 0, -jnp.inf, evidence - log_larger)
-        log_exact, log_more = jax.nn.log_sigmoid(odds), jax.nn.log_sigmoid(-odds)
-        is_open_2 = state.depths > 0
-        m = is_open_2.sum(dtype=jnp.int32).astype(jnp.float32)
-        free = log_more - jnp.log(2 + m)
-        forced = log_exact - jnp.log(jnp.maximum(m, 1))
-        close_2 = jnp.where(is_open_2, jnp.logaddexp(free, forced), -jnp.inf)
-        symbols_S = jnp.stack([free, close_2[0], free, close_2[1]])
-        return place_marks(
-            self.vocabulary, symbols_S, jnp.where(m == 0, log_exact, -jnp.inf), state.mode
-        )
+        return self._law(self._view(state))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
         """Scan over counts, then give all laws at once."""
-        return score_by_views(self, tokens_NxT, lambda state: state, self.log_probs)
+        return score_by_views(self, tokens_NxT, self._view, self._law)
+
+    def _view(self, state: Reading) -> tuple[jax.Array, jax.Array]:
+        """Give the log odds of l = n, and which kinds are open with the mode: all the law needs."""
+        evidence = LOG_3 * state.ones.astype(jnp.float32) + LOG_2 * state.twos.astype(jnp.float32)
+        # Nothing is read: l is not 0. All is open: l is not larger.
+        odds = jnp.where(state.opens == 0, -jnp.inf, evidence - self.log_larger[state.opens])
+        is_open_2 = (state.depths > 0).astype(jnp.int32)
+        return odds, 4 * state.mode + 2 * is_open_2[1] + is_open_2[0]
+
+    def _law(self, view: tuple[jax.Array, jax.Array]) -> jax.Array:
+        odds, code = view
+        is_open_2 = jnp.stack([code % 2, code // 2 % 2]) > 0
+        m = is_open_2.sum(dtype=jnp.int32)
+        # The smaller of the two against the larger; few logs, as this is done at every position.
+        lesser = jnp.exp(-jnp.abs(odds))
+        log_both = jnp.log1p(lesser)
+        log_exact, log_more = jnp.minimum(odds, 0) - log_both, -jnp.maximum(odds, 0) - log_both
+        share_exact = jnp.where(odds > 0, 1, lesser) * (1 / jnp.maximum(m, 1).astype(jnp.float32))
+        share_more = jnp.where(odds > 0, lesser, 1) * (1 / (2 + m).astype(jnp.float32))
+        free = log_more - jnp.log(np.arange(2, 5).astype(np.float32))[m]
+        closing = jnp.log(share_exact + share_more) - log_both
+        close_2 = jnp.where(is_open_2, closing, -jnp.inf)
+        symbols_S = jnp.stack([free, close_2[0], free, close_2[1]])
+        end = jnp.where(m == 0, log_exact, -jnp.inf)
+        return place_marks(self.vocabulary, symbols_S, end, code // 4)
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
