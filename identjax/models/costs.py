@@ -1,4 +1,4 @@
-"""What a model costs: its parameters, and its arithmetic per token, counted on the program."""
+"""What a program costs: parameters, arithmetic and memory, counted before it is compiled."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Literal
 
 from identjax.models.base import Model
 
@@ -79,6 +80,38 @@ def _count_one(eqn: Any) -> int:
     if name in REDUCTIONS:
         return math.prod(eqn.invars[0].aval.shape)
     return size if name in ELEMENTWISE else 0
+
+
+def count_bytes(function: Callable[..., Any], *args: Any) -> int:
+    """Count the bytes that a function's own arrays take at most at one time, each from where it is
+    made to its last use; a compiler that joins operations needs less.
+
+    >>> count_bytes(lambda x: ((x + 1) * 2).sum(), jnp.ones(100, jnp.float32))
+    800
+    """
+    return _peak(jax.make_jaxpr(function)(*args).jaxpr)
+
+
+def _peak(jaxpr: Any) -> int:
+    made = {var for eqn in jaxpr.eqns for var in eqn.outvars}
+    last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in [*eqn.outvars, *_names(eqn)]}
+    last |= {var: len(jaxpr.eqns) for var in jaxpr.outvars if not isinstance(var, Literal)}
+    live = most = 0
+    for i, eqn in enumerate(jaxpr.eqns):
+        own = sum(map(_bytes, eqn.outvars))
+        within = max(map(_peak, _parts(eqn.params)), default=0)
+        most = max(most, live + max(own, within))
+        gone = {var for var in [*eqn.outvars, *_names(eqn)] if var in made and last[var] == i}
+        live += own - sum(map(_bytes, gone))
+    return most
+
+
+def _names(eqn: Any) -> list[Any]:
+    return [var for var in eqn.invars if not isinstance(var, Literal)]
+
+
+def _bytes(var: Any) -> int:
+    return math.prod(var.aval.shape) * int(var.aval.dtype.itemsize)
 
 
 def _parts(params: dict[str, Any]) -> Iterator[Any]:

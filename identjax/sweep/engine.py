@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
 from identjax.checkpoint import Checkpoints
-from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.ledger import (
     CURVES,
@@ -24,36 +24,14 @@ from identjax.sweep.ledger import (
 )
 from identjax.sweep.plan import Group, RunSettings
 from identjax.sweep.progress import Progress, Status
+from identjax.sweep.readings import Notes, Parked, Reading, Seat, Tally, curve_rows, ending
 from identjax.sweep.slots import Slots
 from identjax.training.member import Member
-from identjax.training.step import CAUSES, TrainState, hyper_of
+from identjax.training.step import TrainState, hyper_of
 
 
 class Preempted(RuntimeError):
     """The run was asked to stop and has saved what it needs to go on; commands exit 75."""
-
-
-@dataclasses.dataclass
-class Seat:
-    """The occupant of a slot, and its steps at the last check."""
-
-    member: Member
-    step: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-    """What a check tells about one slot."""
-
-    step: int
-    fault: int
-    loss: float
-    kl: float
-    stderr: float
-
-    def is_below(self, epsilon: float) -> bool:
-        """Tell whether KL is below ε beyond doubt: by two standard errors where it has any."""
-        return self.kl + 2 * self.stderr < epsilon
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +53,12 @@ class GroupRun:
         self.group, self.slots, self.context = group, slots, context
         self.check_every = group.members[0].check_every
         self.seats: list[Seat | None] = [None] * self.slots.count
-        self.chunks, self.phase, self.taken, self.offered = 0, 0, 0, 0
+        self.chunks, self.phase = 0, 0
+        # Of all steps, and of those that were taken while further members waited for a slot.
+        self.tally, self.queued = Tally(), Tally()
+        # From a checkpoint of more slots than there are now.
+        self.parked: list[Parked] = []
+        self.notes: Notes | None = None
         self.saved_at = time.monotonic()
         self.checkpoints = Checkpoints(context.store.checkpoint_dir / group.name)
         self.state = self._resume()
@@ -89,41 +72,52 @@ class GroupRun:
     def run(self) -> None:
         """Go on until every member has ended."""
         self._fill()
-        while any(self.seats):
-            length = self.context.settings.chunk_steps or self.check_every
-            length = min(length, self.check_every - self.phase)
+        while any(self.seats) or self.parked:
+            length = self._chunk_length()
             self.state = self.slots.chunk(self.state, length)
             self.chunks, self.phase = self.chunks + 1, self.phase + length
-            self.offered += length * self.slots.count
+            # The devices are at work; what the check before them found is written meanwhile.
+            self._write()
             if self.phase == self.check_every:
                 self.phase = 0
                 self._check()
-                self._fill()
+            self._fill()
             self._save_if_due()
         self._save(wait=True)
         self.checkpoints.close()
+
+    def _chunk_length(self) -> int:
+        """Give the steps of the next chunk: up to a check, or to where parked members go on."""
+        stops = [self.check_every, *(parked.phase for parked in self.parked)]
+        to_stop = min(stop - self.phase for stop in stops if stop > self.phase)
+        return min(self.context.settings.chunk_steps or to_stop, to_stop)
 
     def status(self) -> Status:
         """Say how the group stands."""
         endings = [outcome.status for outcome in self.ledger.finished.values()]
         active = sum(seat is not None for seat in self.seats)
         to_go = [m.steps for m in self.queue]
-        to_go += [seat.member.steps - seat.step for seat in self.seats if seat]
+        to_go += [seat.member.steps - seat.step for seat in self._begun]
         return Status(
             group=self.group.name,
-            pending=len(self.queue),
+            pending=len(self.queue) + len(self.parked),
             active=active,
             done=len(endings) - endings.count("diverged"),
             diverged=endings.count("diverged"),
-            taken=self.taken,
+            taken=self.tally.taken,
             to_go=sum(to_go),
-            utilisation=self.taken / max(self.offered, 1),
+            utilisation=self.tally.share,
+            utilisation_queued=self.queued.share,
         )
+
+    @property
+    def _begun(self) -> list[Seat]:
+        return [*filter(None, self.seats), *(parked.seat for parked in self.parked)]
 
     @property
     def steps_in_slots(self) -> dict[str, int]:
         """The steps of every member in training, at its last check."""
-        return {seat.member.member_id: seat.step for seat in self.seats if seat}
+        return {seat.member.member_id: seat.step for seat in self._begun}
 
     def _resume(self) -> TrainState:
         hyper = hyper_of(self.group.members[0])
@@ -136,20 +130,27 @@ class GroupRun:
             saved, facts = found
             self.chunks, self.phase = facts["chunk"], facts["phase"]
             live = [(j, seat) for j, seat in enumerate(facts["seats"]) if seat]
-            if len(live) > self.slots.count:
-                allowed = f"at least {-(-len(live) // self.group.width)} to take up this run"
-                raise ConfigError("devices", jax.device_count(), allowed)
-            for i, (j, (member_id, step)) in enumerate(live):
-                self.seats[i] = Seat(by_id[member_id], step)
-                jax.tree.map(lambda new, old, i=i, j=j: new.__setitem__(i, old[j]), host, saved)
+            free = iter(range(self.slots.count))
+            for j, (member_id, step, phase) in live:
+                seat, own = Seat(by_id[member_id], step), jax.tree.map(lambda x, j=j: x[j], saved)
+                slot = next(free, None) if phase == self.phase else None
+                if slot is None:
+                    self.parked.append(Parked(seat, phase, own))
+                else:
+                    self.seats[slot] = seat
+                    _put(host, slot, own)
         state: TrainState = self.slots.place(host)
         return state
 
     def _fill(self) -> None:
-        """Give empty slots to the next members of the queue."""
+        """Give empty slots to parked members, and at a check to the next of the queue."""
         empty = [i for i, seat in enumerate(self.seats) if seat is None]
-        filled = [i for i, _ in zip(empty, self.queue, strict=False)]
-        if not filled:
+        kept = empty[: len(self.parked)]
+        if kept and not any(self.seats):
+            self.phase = self.parked[0].phase
+        self._unpark(kept)
+        filled = [i for i, _ in zip(empty[len(kept) :], self.queue, strict=False)]
+        if not filled or self.phase:
             return
         for i in filled:
             self.seats[i] = Seat(self.queue.pop())
@@ -165,32 +166,55 @@ class GroupRun:
         made = {i: starts.params(seat.member) for i, seat in seats.items()}
         return self.slots.start(hypers, [made.get(i, made[slots[0]]) for i in range(len(taken))])
 
+    def _unpark(self, empty: list[int]) -> None:
+        """Give slots to those whose phase this is, so that their checks fall where they should."""
+        ready = [parked for parked in self.parked if parked.phase == self.phase][: len(empty)]
+        if not ready:
+            return
+        host = self.slots.zeros(hyper_of(self.group.members[0]))
+        slots = empty[: len(ready)]
+        for i, parked in zip(slots, ready, strict=True):
+            self.seats[i] = parked.seat
+            _put(host, i, parked.state)
+            self.parked.remove(parked)
+        self.state = self.slots.refill(self.state, self.slots.place(host), slots)
+
     def _check(self) -> None:
-        """Read every slot; take snapshots and curves down; empty the slots of those that ended."""
-        chunk, readings = self.chunks, self._read()
-        rows, curves, host = [], self._describe_starts(), None
-        for i, (seat, reading) in enumerate(zip(self.seats, readings, strict=True)):
+        """Read every slot; note snapshots and curves; empty the slots of those that ended."""
+        rows, curves, taken = [], self._describe_starts(), 0
+        for i, (seat, reading) in enumerate(zip(self.seats, self._read(), strict=True)):
             if seat is None:
                 continue
-            self.taken += reading.step - seat.step
+            taken += reading.step - seat.step
             seat.step = reading.step
-            values = {"loss": reading.loss, "kl_nats": reading.kl, "kl_stderr": reading.stderr}
-            curves += _curve_rows(seat.member.member_id, reading.step, values)
-            outcome = _outcome(seat.member, reading)
+            curves += curve_rows(seat.member.member_id, reading.step, reading.values)
+            outcome = ending(seat.member, reading)
             for rung in self._due(seat.member, reading, outcome):
-                host = jax.device_get(self.state.params) if host is None else host
                 kl = (reading.kl, reading.stderr)
                 ends = outcome if rung == FINAL else None
                 row = snapshot_row(seat.member, rung, reading.step, kl, ends)
                 self.ledger.note(row)
-                rows.append(row | pack_params(host, i))
+                rows.append((row, i))
             if outcome:
                 self.seats[i] = None
-        for kind, found, schema in (("snapshots", rows, SCHEMA), ("curves", curves, CURVES)):
+        # A copy, because the next chunk uses the state up before these are fetched.
+        params = jax.tree.map(jnp.copy, self.state.params) if rows else None
+        self.notes = Notes(self.chunks, rows, curves, params)
+        for tally in (self.tally, self.queued) if self.queue else (self.tally,):
+            tally.add(taken, self.check_every * self.slots.count)
+        self.context.progress.show(self.status())
+
+    def _write(self) -> None:
+        """Write the parts of the last check, if that was not done yet."""
+        notes, self.notes = self.notes, None
+        if notes is None:
+            return
+        host = jax.device_get(notes.params)
+        rows = [row | pack_params(host, slot) for row, slot in notes.rows]
+        for kind, found, schema in (("snapshots", rows, SCHEMA), ("curves", notes.curves, CURVES)):
             if found:
                 table = pa.Table.from_pylist(found, schema)
-                self.context.store.write_part(kind, self.group.name, 0, chunk, table)
-        self.context.progress.show(self.status())
+                self.context.store.write_part(kind, self.group.name, 0, notes.chunk, table)
 
     def _describe_starts(self) -> list[dict[str, Any]]:
         """Give the curves' rows at step 0 of the given starts that were not checked before."""
@@ -206,7 +230,7 @@ class GroupRun:
             drift = self.drifts[member_id]
             values = {"kl_nats": estimate.value[i].item(), "kl_stderr": estimate.stderr[i].item()}
             values |= {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
-            rows += _curve_rows(member_id, 0, values)
+            rows += curve_rows(member_id, 0, values)
         return rows
 
     def _read(self) -> list[Reading]:
@@ -236,12 +260,27 @@ class GroupRun:
             self._save(wait=stop)
         if stop:
             self.checkpoints.close()
-            raise Preempted(f"stopped in group {self.group.name} after {self.taken} member-steps")
+            raise Preempted(
+                f"stopped in group {self.group.name} after {self.tally.taken} member-steps"
+            )
 
     def _save(self, wait: bool) -> None:
-        seats = [[seat.member.member_id, seat.step] if seat else None for seat in self.seats]
-        facts = {"phase": self.phase, "seats": seats}
-        self.checkpoints.save(self.chunks, jax.device_get(self.state), facts, wait)
+        # A checkpoint stands for all parts up to its chunk.
+        self._write()
+        seats = [*self.seats, *(parked.seat for parked in self.parked)]
+        phases = [*(self.phase for _ in self.seats), *(parked.phase for parked in self.parked)]
+        named = [
+            [seat.member.member_id, seat.step, phase] if seat else None
+            for seat, phase in zip(seats, phases, strict=True)
+        ]
+        facts = {"phase": self.phase, "seats": named}
+        host = jax.device_get(self.state)
+        if self.parked:
+            others = [parked.state for parked in self.parked]
+            host = jax.tree.map(
+                lambda x_M, *more: np.concatenate([x_M, np.stack(more)]), host, *others
+            )
+        self.checkpoints.save(self.chunks, host, facts, wait)
         self.saved_at = time.monotonic()
         self.context.on_save(self)
 
@@ -250,16 +289,5 @@ class GroupRun:
         self.context.store.log("checkpoint_unusable", group=self.group.name, reason=line)
 
 
-def _outcome(member: Member, reading: Reading) -> Outcome | None:
-    if reading.fault:
-        return Outcome("diverged", reading.step, CAUSES[reading.fault])
-    if reading.is_below(member.stop_below):
-        return Outcome("saturated", reading.step, "")
-    return Outcome("done", reading.step, "") if reading.step >= member.steps else None
-
-
-def _curve_rows(member_id: str, step: int, values: dict[str, float]) -> list[dict[str, Any]]:
-    return [
-        {"member_id": member_id, "step": step, "metric": metric, "value": value}
-        for metric, value in values.items()
-    ]
+def _put(stack: Any, slot: int, own: Any) -> None:
+    jax.tree.map(lambda all_M, one: all_M.__setitem__(slot, one), stack, own)

@@ -7,8 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-
 from identjax import languages
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import LANGUAGES
@@ -16,6 +14,7 @@ from identjax.models.base import MODELS
 from identjax.registry import Registry
 from identjax.sweep.axes import Axis
 from identjax.sweep.starts import Starts
+from identjax.sweep.width import choose_width, estimate_slot_bytes, find_devices
 from identjax.training.member import KINDS, Member, resolve
 from identjax.training.objective import check_apart
 
@@ -190,16 +189,6 @@ def check_objectives(members: Sequence[Member]) -> None:
         check_apart(objectives, language)
 
 
-# Beyond these widths a slot costs no less; see `--suite=train` of the bench.
-_WIDEST = {"cpu": 16, "gpu": 512, "tpu": 512}
-
-
-def choose_width(members: int, devices: int, platform: str) -> int:
-    """Give the canonical width: the power of two not below the members per device, capped."""
-    share = -(-members // devices)
-    return min(1 << (share - 1).bit_length(), _WIDEST.get(platform, 64))
-
-
 def make_groups(
     members: Sequence[Member],
     settings: RunSettings,
@@ -212,8 +201,10 @@ def make_groups(
         gathered.setdefault(member.group, []).append(member)
     groups = []
     for name, found in gathered.items():
-        rule = choose_width(len(found), devices or jax.device_count(), jax.default_backend())
-        width = widths.get(name) or settings.width or rule
+        width = widths.get(name) or settings.width
+        if not width:
+            slot_bytes = estimate_slot_bytes(found[0])
+            width = choose_width(len(found), slot_bytes, find_devices(devices or 0))
         ordered = sorted(found, key=lambda member: (-member.steps, member.member_id))
         groups.append(Group(name, tuple(ordered), width))
     return tuple(groups)

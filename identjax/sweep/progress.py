@@ -10,7 +10,10 @@ import rich.progress
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """How a group stands: counts of members, and member-steps taken here and still to go."""
+    """How a group stands: counts of members, and member-steps taken here and still to go.
+
+    Utilisation is slots in use over slots; `utilisation_queued` is that while members waited.
+    """
 
     group: str
     pending: int
@@ -20,6 +23,7 @@ class Status:
     taken: int
     to_go: int
     utilisation: float
+    utilisation_queued: float
 
 
 class Progress:
@@ -58,7 +62,8 @@ class Progress:
         line = (
             f"{status.group}: {status.active} active, {status.pending} pending, "
             f"{status.done} done, {status.diverged} diverged; "
-            f"{rate:,.0f} member-steps/s, at most {_clock(left)} left"
+            f"{status.utilisation:.0%} of slots used, {rate:,.0f} member-steps/s, "
+            f"at most {_clock(left)} left"
         )
         if self._bar:
             total = status.taken + status.to_go

@@ -109,11 +109,13 @@ def _run_group(group: Group, slots: Slots, context: Context) -> None:
         member_steps=status.taken,
         seconds=round(seconds, 3),
         utilisation=round(status.utilisation, 4),
+        utilisation_queued=round(status.utilisation_queued, 4),
         traces=slots.traces,
     )
     context.progress.say(
         f"{group.name}: {status.done} done, {status.diverged} diverged in {seconds:.1f} s; "
-        f"{status.taken / seconds:,.0f} member-steps/s, utilisation {status.utilisation:.0%}"
+        f"{status.taken / seconds:,.0f} member-steps/s, {status.utilisation:.0%} of slots used "
+        f"({status.utilisation_queued:.0%} while members waited)"
     )
 
 

@@ -1,5 +1,8 @@
 """Small sweeps for tests: a few LSTMs on a^n b^n that train in a second."""
 
+import contextlib
+import itertools
+import math
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +16,7 @@ from identjax.sweep.engine import Context, GroupRun, Preempted
 from identjax.sweep.plan import Plan, make_plan
 from identjax.sweep.progress import Progress
 from identjax.sweep.run import prepare, run_sweep
+from identjax.sweep.slots import Slots
 
 CONFIG: dict[str, Any] = {
     "language": "L3",
@@ -41,16 +45,17 @@ def train(
     return store, run_sweep(plan_of(sweep, **changes), store, {})
 
 
-def train_until(workdir: pathlib.Path, plan: Plan, chunks: int) -> bool:
+def train_until(
+    workdir: pathlib.Path, plan: Plan, chunks: float = math.inf, slots: Slots | None = None
+) -> GroupRun:
     """Run the plan's one group until it has been asked whether to stop so many times."""
-    asked = iter(range(chunks))
-    stop: Callable[[], bool] = lambda: next(asked, None) is None  # noqa: E731
+    asked = itertools.count()
+    stop: Callable[[], bool] = lambda: next(asked) >= chunks  # noqa: E731
     context = Context(plan.settings, Store(workdir), Progress({}), stop, lambda run: None)
-    try:
-        GroupRun(plan.groups[0], prepare(plan.groups[0]), context).run()
-    except Preempted:
-        return True
-    return False
+    run = GroupRun(plan.groups[0], slots or prepare(plan.groups[0]), context)
+    with contextlib.suppress(Preempted):
+        run.run()
+    return run
 
 
 def final_digests(store: Store) -> dict[str, str]:

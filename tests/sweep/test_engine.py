@@ -13,6 +13,7 @@ from identjax.store import Store
 from identjax.sweep.axes import axis, chain, product, zipped
 from identjax.sweep.load import Run
 from identjax.sweep.run import prepare
+from tests.sweep.conftest import share_slots
 from tests.sweep.harness import (
     SEEDS,
     final_digests,
@@ -57,7 +58,7 @@ def test_chunk_length_changes_no_result(reference: Store, tmp_path: pathlib.Path
 def test_a_preempted_run_goes_on_bit_for_bit(
     reference: Store, tmp_path: pathlib.Path, chunks: int
 ) -> None:
-    assert train_until(tmp_path, plan_of(chunk_steps=5), chunks)
+    assert train_until(tmp_path, plan_of(chunk_steps=5), chunks).chunks == chunks + 1
     # The second part uses other chunks, as a user may who resumes on a busier machine.
     store, counts = train(tmp_path, chunk_steps=1)
     assert counts == {"done": 4}
@@ -68,9 +69,27 @@ def test_a_preempted_run_goes_on_bit_for_bit(
 def test_a_run_stopped_between_checks_goes_on_bit_for_bit(
     reference: Store, tmp_path: pathlib.Path
 ) -> None:
-    assert train_until(tmp_path, plan_of(chunk_steps=1), 7)
+    assert train_until(tmp_path, plan_of(chunk_steps=1), 7).chunks == 8
     store, _ = train(tmp_path, chunk_steps=5)
     assert rows_of(store, "snapshots") == rows_of(reference, "snapshots")
+
+
+@pytest.mark.parametrize("chunks", [0, 3, 7])
+def test_a_run_goes_on_with_fewer_slots_than_it_had(
+    reference: Store, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, chunks: int
+) -> None:
+    plan = plan_of(chunk_steps=2)
+    assert len(train_until(tmp_path, plan, chunks).steps_in_slots) == 4
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    fewer = share_slots(plan.groups[0].members[0], 2)
+    stopped = train_until(tmp_path, plan, 1, fewer)
+    assert (stopped.slots.count, len(stopped.steps_in_slots)) == (2, 4)
+    train_until(tmp_path, plan, slots=fewer)
+    for kind, named in (("snapshots", 3), ("curves", 3)):
+        found, expected = rows_of(Store(tmp_path), kind), rows_of(reference, kind)
+        assert [row[:named] for row in found] == [row[:named] for row in expected]
+        # Another number of devices is another program, whose bits may differ.
+        np.testing.assert_allclose([r[3] for r in found], [r[3] for r in expected], rtol=1e-4)
 
 
 def test_a_run_killed_before_its_last_table_writes_it_the_next_time(
@@ -93,6 +112,19 @@ def test_slots_are_refilled_when_members_end_at_their_own_times(tmp_path: pathli
     assert counts == {"done": 9}
     members = store.read_members().to_pylist()
     assert {(row["budget"], row["steps"]) for row in members} == {(5, 5), (12, 12), (20, 20)}
+
+
+def test_slots_are_in_use_while_members_wait(tmp_path: pathlib.Path) -> None:
+    # Each wave of four would last as long as its longest member, and stand still for the others.
+    sweep = product(axis("init_seed", range(6)), axis("steps", [5, 10, 20, 45]))
+    run = train_until(tmp_path, plan_of(sweep))
+    assert run.status().taken == 6 * (5 + 10 + 20 + 45)
+    assert run.status().utilisation_queued == 1.0
+    assert run.status().utilisation >= 0.9
+    # A member that ends between two checks leaves its slot idle until the second.
+    sweep = product(axis("init_seed", range(6)), axis("steps", [14, 23, 38, 44]))
+    run = train_until(tmp_path / "uneven", plan_of(sweep))
+    assert 0.9 <= run.status().utilisation_queued < 1.0
 
 
 def test_one_trace_per_group_whatever_is_swept(tmp_path: pathlib.Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from identjax.errors import ConfigError
 from identjax.sweep.axes import axis, chain, product, zipped
-from identjax.sweep.plan import RunSettings, choose_width, make_plan
+from identjax.sweep.plan import RunSettings, make_plan
+from identjax.sweep.width import Devices, choose_width, estimate_slot_bytes
 from identjax.training.member import KINDS, Member, fields_of, resolve
 from tests.sweep.harness import CONFIG, SEEDS, plan_of, train
 
@@ -102,11 +103,39 @@ def test_the_command_line_wins_over_axes_and_twins_are_one() -> None:
     assert {member.learning_rate for member in plan.members} == {0.3}
 
 
+MIB = 2**20
+
+
 @pytest.mark.parametrize(
-    ("members", "devices", "width"), [(1, 2, 1), (16, 2, 8), (17, 2, 16), (10_000, 2, 16)]
+    ("members", "devices", "slot_mib", "width"),
+    [
+        (1, 2, 0.1, 1),
+        (16, 2, 0.1, 8),
+        (17, 2, 0.1, 16),
+        (10_000, 2, 0.1, 16),
+        (10_000, 2, 0.7, 8),
+        (10_000, 2, 2.5, 2),
+        (10_000, 2, 1000.0, 1),
+    ],
 )
-def test_the_width_is_a_capped_power_of_two(members: int, devices: int, width: int) -> None:
-    assert choose_width(members, devices, "cpu") == width
+def test_the_width_is_a_power_of_two_capped_by_the_working_set(
+    members: int, devices: int, slot_mib: float, width: int
+) -> None:
+    assert choose_width(members, slot_mib * MIB, Devices(devices, "cpu", 2**34)) == width
+
+
+def test_the_width_on_an_accelerator_is_capped_by_its_memory() -> None:
+    memories = [choose_width(4096, 10 * MIB, Devices(1, "gpu", g * 2**30)) for g in (1, 4, 40)]
+    assert memories == [32, 128, 512]
+    assert choose_width(4096, 2**30, Devices(1, "gpu", 2**30)) == 1
+
+
+def test_what_a_step_holds_does_not_depend_on_swept_values_and_grows_with_the_batch() -> None:
+    small, same, large = (
+        estimate_slot_bytes(resolve({"max_length": 6, "architecture": "lstm", **change}))
+        for change in ({}, {"learning_rate": 0.5, "init_seed": 3}, {"max_length": 12})
+    )
+    assert small == same < large
 
 
 def test_rungs_are_put_in_order() -> None:
