@@ -31,6 +31,8 @@ def run(main: Callable[[], None]) -> None:
     """Run a command: parse its flags, call it, and end with a line and an exit code."""
     with contextlib.suppress(RuntimeError):  # where the devices are in use already
         jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    # An accelerator's default is less, which would show in a KL.
+    jax.config.update("jax_default_matmul_precision", "float32")
     code = _run(main)
     if code == FAILED:
         # The threads of a writer that failed would talk over the line.

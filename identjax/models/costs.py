@@ -64,7 +64,7 @@ def _count(jaxpr: Any) -> int:
 
 def _count_one(eqn: Any) -> int:
     name, size = eqn.primitive.name, sum(math.prod(v.aval.shape) for v in eqn.outvars)
-    inner = [_count(part) for part in _parts(eqn.params)]
+    inner = [_count(part) for part in parts_of(eqn.params)]
     if inner:
         # Of the branches of a cond one is run; a scan runs its body for each position.
         return max(inner) * int(eqn.params.get("length") or 1)
@@ -99,7 +99,7 @@ def _peak(jaxpr: Any) -> int:
     live = most = 0
     for i, eqn in enumerate(jaxpr.eqns):
         own = sum(map(_bytes, eqn.outvars))
-        within = max(map(_peak, _parts(eqn.params)), default=0)
+        within = max(map(_peak, parts_of(eqn.params)), default=0)
         most = max(most, live + max(own, within))
         gone = {var for var in [*eqn.outvars, *_names(eqn)] if var in made and last[var] == i}
         live += own - sum(map(_bytes, gone))
@@ -114,7 +114,8 @@ def _bytes(var: Any) -> int:
     return math.prod(var.aval.shape) * int(var.aval.dtype.itemsize)
 
 
-def _parts(params: dict[str, Any]) -> Iterator[Any]:
+def parts_of(params: dict[str, Any]) -> Iterator[Any]:
+    """Give the programs inside an operation, from its parameters."""
     for value in params.values():
         for part in value if isinstance(value, tuple) else (value,):
             if hasattr(part, "eqns"):

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
+
 from identjax import languages
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import LANGUAGES
@@ -109,6 +111,7 @@ def make_plan(
         raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
     check_steps(settings, list(members.values()))
     check_objectives(list(members.values()))
+    check_precision(list(members.values()))
     groups = make_groups(list(members.values()), settings, widths or {}, devices)
     groups = tuple(dataclasses.replace(group, starts=starts) for group in groups)
     digest = hashlib.blake2b(" ".join(sorted(members)).encode(), digest_size=8).hexdigest()
@@ -187,6 +190,13 @@ def check_objectives(members: Sequence[Member]) -> None:
     for one, objectives in taught.values():
         language = languages.make(one.language, one.max_length, **one.language_options)
         check_apart(objectives, language)
+
+
+def check_precision(members: Sequence[Member]) -> None:
+    """Refuse products that XLA would make in float32 after all."""
+    for member in members:
+        if member.precision != "float32" and jax.default_backend() == "cpu":
+            raise ConfigError("precision", member.precision, "float32, on a CPU")
 
 
 def make_groups(

@@ -41,6 +41,8 @@ NAMED: dict[str, Registry[Any]] = {
 }
 ROLES = ("select", "report")
 BATCHINGS = ("auto", "support", "stratified", "iid")
+# Of the inputs of products of matrices; all else is float32, and so is every check.
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class Member:
     momentum: Static[float] = 0.0
     batch: Static[int] = 128
     batching: Static[str] = "auto"
+    precision: Static[str] = "float32"
     check_every: Static[int] = 100
     check_size: Static[int] = 512
 
@@ -133,7 +136,7 @@ def resolve(choices: Mapping[str, Any]) -> Member:
     values = _typed(choices)
     member = Member(**values)
     _check_numbers(member)
-    for field, known in (("batching", BATCHINGS), ("role", ROLES)):
+    for field, known in (("batching", BATCHINGS), ("precision", PRECISIONS), ("role", ROLES)):
         if getattr(member, field) not in known:
             raise unknown_name(field, getattr(member, field), known)
     for field, registry in NAMED.items():

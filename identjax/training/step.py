@@ -19,6 +19,8 @@ from identjax.training.member import Member
 from identjax.training.objective import find_lessons, find_teacher
 from identjax.training.optimizers import Hyper, make_optimizer, rate_at
 
+# What JAX calls the precisions of a member; an accelerator's own default is less than float32.
+PRODUCTS = {"float32": "float32", "bfloat16": "BF16_BF16_F32"}
 FINITE, LOSS_NOT_FINITE, UPDATE_NOT_FINITE = 0, 1, 2
 CAUSES = {LOSS_NOT_FINITE: "loss not finite", UPDATE_NOT_FINITE: "update not finite"}
 
@@ -76,7 +78,8 @@ class Trainer:
             noise_key = key_for(hyper["noise_seed"], Purpose.LABEL_NOISE, step)
             batch = mislabel(noise_key, batch, hyper["label_noise"], self.model.vocabulary)
         parts = state, batch, shared.lessons
-        loss, grads = jax.value_and_grad(self.loss)(state.params, *parts)
+        with jax.default_matmul_precision(PRODUCTS[self.member.precision]):
+            loss, grads = jax.value_and_grad(self.loss)(state.params, *parts)
         # Optax mixes whole numbers and floats, which strict promotion would refuse.
         with jax.numpy_dtype_promotion("standard"):
             rule = self._optimizer(step, hyper)
@@ -113,7 +116,8 @@ class Trainer:
     def check(self, params: Params, shared: Shared) -> Estimate:
         """Measure KL(truth‖member) in nats per sequence: exact over a small support."""
         learner = self.model.bind(params)
-        return kl(shared.language, learner, shared.check_tokens_NxT, shared.check_log_p_N)
+        with jax.default_matmul_precision(PRODUCTS["float32"]):
+            return kl(shared.language, learner, shared.check_tokens_NxT, shared.check_log_p_N)
 
     def _optimizer(self, step: jax.Array, hyper: Hyper) -> optax.GradientTransformation:
         rate = rate_at(self.member.schedule, step, hyper)
