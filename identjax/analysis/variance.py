@@ -74,6 +74,9 @@ def decompose_variance(
     sources = _Sources(y, covariate, varied, members, cells)
     drawn = _Resamples.of(sources)
     point, confounded = sources.measure(np.arange(len(y)), drawn.clusters)
+    # A member drawn twice is no replicate of a seed that has none.
+    apart = dataclasses.replace(sources, without_replicates=tuple(confounded))
+    drawn = dataclasses.replace(drawn, sources=apart)
     notes = {name: f"with {', '.join(others)}" for name, others in aliases.items() if others}
     notes |= {RESIDUAL: f"holds {', '.join(confounded)}"} if confounded else {}
     return [
@@ -117,6 +120,7 @@ class _Sources:
     factors: Sequence[str]
     members: Sequence[Mapping[str, object]]
     cells: Sequence[str]
+    without_replicates: Sequence[str] = ()
 
     def measure(
         self, rows: npt.NDArray[np.int64], copies: npt.NDArray[np.int64]
@@ -159,7 +163,7 @@ class _Sources:
         confounded = []
         for name in SEEDS:
             own = [str(self.members[row].get(name)) for row in rows]
-            if len(set(own)) < 2:
+            if len(set(own)) < 2 or name in self.without_replicates:
                 continue
             labels = [f"{self.cells[row]}|{s}" for row, s in zip(rows, own, strict=True)]
             if name == "init_seed":

@@ -101,6 +101,14 @@ def test_seeds_without_replicates_are_said_to_be_in_the_residual():
     assert found[RESIDUAL].share.value > 0.05
 
 
+def test_seeds_that_go_together_leave_a_residual_in_every_resample():
+    rows = [row | {"data_seed": row["init_seed"]} for row in design(datas=1)]
+    found = shares(respond(rows, architecture=1.0, init_seed=0.5), rows)
+    residual = found[RESIDUAL]
+    assert residual.note == "holds init_seed, data_seed"
+    assert 0 < residual.share.low < residual.share.value < residual.share.high
+
+
 def test_three_seeds_a_cell_give_shares_without_intervals():
     rows = design(inits=3)
     found = shares(respond(rows, architecture=1.0, noise=0.5), rows)
