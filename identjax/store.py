@@ -91,14 +91,24 @@ class Store:
         columns: list[str] | None = None,
         group: str | None = None,
         where: dict[str, list[str]] | None = None,
+        broken: dict[str, str] | None = None,
     ) -> pa.Table | None:
         """Give all parts of a kind as one table, or None where there are none.
 
         `where` keeps the rows whose columns have one of the given values; others are not loaded.
+        A part that cannot be read is left out and named in `broken`, with the reason; without
+        that, it is an error.
         """
         filters = [(name, "in", values) for name, values in (where or {}).items()] or None
-        paths = [path for _, path in self.parts(kind, group)]
-        tables = [pq.read_table(path, columns=columns, filters=filters) for path in paths]
+        tables = []
+        for _, path in self.parts(kind, group):
+            try:
+                tables.append(pq.read_table(path, columns=columns, filters=filters))
+            except (ValueError, OSError) as error:
+                reason = str(error).splitlines()[0]
+                if broken is None:
+                    raise StoreError(f"cannot read {path}: {reason}") from error
+                broken[path.name] = reason
         return pa.concat_tables(tables) if tables else None
 
     def delete_parts_after(self, group: str, chunk: int) -> int:

@@ -24,6 +24,19 @@ def test_parts_are_read_in_order_of_chunk_and_by_group(tmp_path: pathlib.Path) -
     assert store.read_parts("snapshots") is None
 
 
+def test_a_part_that_cannot_be_read_is_named(tmp_path: pathlib.Path) -> None:
+    store = Store(tmp_path)
+    for chunk in (1, 2):
+        store.write_part("snapshots", "g", 0, chunk, TABLE)
+    _, path = store.parts("snapshots")[0]
+    path.write_bytes(path.read_bytes()[:-20])
+    broken: dict[str, str] = {}
+    assert store.read_parts("snapshots", broken=broken).num_rows == TABLE.num_rows
+    assert list(broken) == [path.name]
+    with pytest.raises(StoreError, match=path.name):
+        store.read_parts("snapshots")
+
+
 def test_a_part_written_twice_stands_once(tmp_path: pathlib.Path) -> None:
     store = Store(tmp_path)
     for _ in range(2):

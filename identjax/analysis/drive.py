@@ -63,6 +63,7 @@ class Outcome:
             )
         new = self.evaluated + self.paired + rollouts
         news = f"{self.evaluated} snapshots evaluated" if new else "nothing new"
+        news += f", {len(self.unusable)} left out" if self.unusable else ""
         return [*lines, f"{workdir / 'evals'} is up to date: {news}"]
 
 

@@ -46,7 +46,7 @@ class Run:
     def snapshots(self) -> pa.Table:
         """List the snapshots, without their parameters."""
         columns = ["member_id", "group", "rung", "step", "kl_nats", "kl_stderr"]
-        table = self.store.read_parts("snapshots", columns)
+        table = self._read_snapshots(columns)
         return table if table is not None else SCHEMA.empty_table().select(columns)
 
     def rungs(self) -> list[str]:
@@ -83,11 +83,12 @@ class Run:
     ) -> dict[str, tuple[list[str], Predictor]]:
         """Give the members at a rung as one stacked Predictor per group, with their ids.
 
-        A snapshot whose digest does not hold is left out, and named in `unusable`.
+        A snapshot whose digest does not hold is left out, and named in `unusable`; so is a file
+        of snapshots that cannot be read.
         """
         columns = ["member_id", "group", "rung", "digest", "params"]
         wanted = {"rung": [rung]} | ({} if members is None else {"member_id": members})
-        table = self.store.read_parts("snapshots", columns, where=wanted)
+        table = self._read_snapshots(columns, wanted)
         if table is None:
             return {}
         stacks: dict[str, tuple[list[str], Predictor]] = {}
@@ -109,6 +110,14 @@ class Run:
         ((_, stack),) = found.values()
         one: Predictor = jax.tree.map(lambda leaf: leaf[0], stack)
         return one
+
+    def _read_snapshots(
+        self, columns: list[str], where: dict[str, list[str]] | None = None
+    ) -> pa.Table | None:
+        broken: dict[str, str] = {}
+        table = self.store.read_parts("snapshots", columns, where=where, broken=broken)
+        self.unusable += [("?", "?", f"{name}: {reason}") for name, reason in broken.items()]
+        return table
 
     def _load(self, model: Model, rows: list[dict[str, Any]]) -> dict[str, Any]:
         like = jax.eval_shape(model.init, jax.random.key(0))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.axes import axis, chain, product, zipped
 from identjax.sweep.load import Run
@@ -198,6 +199,8 @@ def test_snapshots_load_as_the_members_that_were_trained(reference: Store) -> No
         kl = float(np.sum(np.exp(log_p) * (log_p - picked)))
         assert kl == pytest.approx(trained[member_id], abs=1e-4)
     assert len(jax.tree.leaves(stack)[0]) == len(ids) == 4
+    with pytest.raises(ConfigError, match=f"rung='0.5' .*member {ids[0]} has"):
+        run.predictor(ids[0], "0.5")
 
 
 def test_a_damaged_snapshot_is_left_out_and_named(tmp_path: pathlib.Path) -> None:
