@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
 from identjax.predictor import Predictor, State
@@ -131,6 +132,12 @@ class Learner(Predictor):
     def max_length(self) -> int:  # type: ignore[override]
         """The longest string that the model was made for."""
         return self.model.max_length
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Give the parameters as plain arrays by their path, as `numpy.savez` takes them."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.params)
+        names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+        return {name: np.asarray(leaf) for name, (_, leaf) in zip(names, leaves, strict=True)}
 
     def start(self) -> State:
         """Start with an empty cache."""
