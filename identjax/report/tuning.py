@@ -41,7 +41,7 @@ class Tuning:
 
 def find_tuning(source: Source, language: str) -> Tuning | None:
     """Compare members of one language whose starts were changed; None where none were."""
-    needed = {"start_digest", "change", "alpha", "change_seed", "learning_rate"}
+    needed = {"budget", "start_digest", "change", "alpha", "change_seed", "learning_rate"}
     if not needed <= set(source.members.column_names):
         return None
     members = [
@@ -57,6 +57,8 @@ def find_tuning(source: Source, language: str) -> Tuning | None:
     chosen = _choose_rates(select or [row for row in report if _is_plain(row)])
     about = {"sweep": source.name, "language": language}
     shown = [r for r in report if r["learning_rate"] == chosen.get(r["optimizer"])]
+    if not shown:
+        return None
     _compare(shown)
     return Tuning(
         tuple(about | row for row in _summarise(shown)),
@@ -68,7 +70,7 @@ def find_tuning(source: Source, language: str) -> Tuning | None:
 
 
 def _measure(source: Source, language: str, members: Sequence[Row]) -> list[Row]:
-    """Give each member its loss after the steps that all may take, and how it began.
+    """Give each member its loss after the steps that all of its optimizer may take, and its start.
 
     The loss is the population's, KL + entropy. A member that diverged has infinite loss.
     """
@@ -81,7 +83,9 @@ def _measure(source: Source, language: str, members: Sequence[Row]) -> list[Row]
             strict=True,
         )
     }
-    last = min(row["budget"] for row in members) if "budget" in members[0] else 0
+    last: dict[str, int] = {}
+    for row in members:
+        last[row["optimizer"]] = min(row["budget"], last.get(row["optimizer"], row["budget"]))
     truth = find_language(source, language)
     entropy = truth.entropy if truth else 0.0
     rules = where(source.rules, member_id=ids, rung="final")
@@ -95,11 +99,11 @@ def _measure(source: Source, language: str, members: Sequence[Row]) -> list[Row]
     }
     found = []
     for row in members:
-        own = row["member_id"]
+        own, step = row["member_id"], last[row["optimizer"]]
         broke = row["status"] in ("diverged", "failed")
-        kl = math.inf if broke else values.get((own, "kl_nats", last), math.nan)
+        kl = math.inf if broke else values.get((own, "kl_nats", step), math.nan)
         more = {name: values.get((own, name, 0)) for name in ("start_kl_nats", "start_logits")}
-        more |= {"kl_nats": kl, "loss": kl + entropy, "step": last, "broke": broke, "rule": rule}
+        more |= {"kl_nats": kl, "loss": kl + entropy, "step": step, "broke": broke, "rule": rule}
         more |= {f"rate_{split}": rates.get((own, split)) for split in ("id", "ood")}
         found.append(row | more)
     return found
@@ -253,7 +257,8 @@ def _say(tuning: Tuning, optimizer: str) -> str:
         lines += f" {_figures(min(scaled))} to {_figures(max(scaled))} times that at α = 1"
     else:
         lines += " not to be had at any other α"
-    moved = [abs(r["ratio"] - 1) for r in own if r["change"] == "permute"]
+    moved = [abs(row["ratio"] - 1) for row in own if row["change"] == "permute"]
+    moved = [value for value in moved if math.isfinite(value)]
     if moved:
         lines += f"; permutations change it by a share of at most {_tiny(max(moved))}"
     broke = sum(row["broke"] for row in own)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from identjax.report import style
 from identjax.report.gather import Source
@@ -33,12 +34,13 @@ def draw_curves(source: Source, language: str, tuning: Tuning, optimizer: str) -
     """Draw the mean KL to the truth over steps: colours are α, dashes the controls."""
     own = [row for row in tuning.curves if row["optimizer"] == optimizer]
     scales = sorted({row["alpha"] for row in own if _is_scaled(row)})
-    looks = style.looks([f"α = {alpha:g}" for alpha in scales])
     figure = style.new_figure(5.6, 3.8)
     axes = figure.subplots()
-    for alpha, look in zip(scales, looks.values(), strict=True):
+    for place, alpha in enumerate(scales):
         rows = [row for row in own if _is_scaled(row) and row["alpha"] == alpha]
-        _draw_line(axes, rows, f"α = {alpha:g}", color=look.colour, lw=1.8)
+        again, colour = divmod(place, len(style.COLOURS))
+        look = {"color": style.COLOURS[colour], "ls": style.DASHES[again]}
+        _draw_line(axes, rows, f"α = {alpha:g}", lw=1.8, **look)
     others = sorted({row["change"] for row in own if not _is_scaled(row) and row["alpha"] == 1})
     for change, dash in zip(others, ("--", ":", "-."), strict=False):
         rows = [row for row in own if row["change"] == change and row["alpha"] == 1]
@@ -85,18 +87,19 @@ def draw_losses(source: Source, language: str, tuning: Tuning) -> style.Drawing:
         axes.plot(x[broke], np.full(broke.sum(), top), marker="x", **marks)
     style.make_log(axes, "x")
     style.make_log(axes, "y")
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     axes.set_ylim(min([*finite, 0.5]) / 1.5, top * 1.3)
     axes.set_xticks(*_ticks(tuning))
     axes.set_xlabel("α")
     axes.set_ylabel("loss over that at α = 1")
     figure.legend(loc="outside upper left", ncols=3)
-    moved = [abs(r["ratio"] - 1) for r in tuning.members if r["change"] == "permute"]
-    most = f" Permutations change it by a share of at most {max(moved):.1e}." if moved else ""
-    step, broke_all = tuning.members[0]["step"], sum(r["broke"] for r in tuning.members)
+    steps = {row["optimizer"]: row["step"] for row in tuning.members}
+    taken = ", ".join(f"{count(step, 'step')} of {name}" for name, step in sorted(steps.items()))
+    broke_all = sum(row["broke"] for row in tuning.members)
     caption = (
-        f"Loss in nats per sequence after {count(step, 'step')}, over that of the same start "
+        f"Loss in nats per sequence after {taken}, over that of the same start "
         f"unchanged; each mark is a member. Crosses at the top: diverged ({broke_all:,} of "
-        f"{len(tuning.members):,}, controls included).{most}"
+        f"{len(tuning.members):,}, controls included)."
     )
     name = style.slug("tuning-loss", *source.prefix, language)
     return style.finish(figure, name, f"{language}: loss after the same steps by α", caption)
