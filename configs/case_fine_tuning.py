@@ -23,8 +23,8 @@ FULL = {
     "alphas": (0.01, 0.1, *ALPHAS, 10.0, 100.0),
     "basis_alphas": (0.25, 1.0, 4.0),
     "permutations": 4,
-    "sgd_rates": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
-    "adam_rates": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+    "sgd_rates": (0.0004, 0.002, 0.01, 0.05, 0.25),
+    "adam_rates": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
 }
 SMOKE = {
     "select_seeds": 2,
@@ -32,8 +32,8 @@ SMOKE = {
     "alphas": ALPHAS,
     "basis_alphas": (1.0,),
     "permutations": 2,
-    "sgd_rates": (0.02, 0.05, 0.1, 0.2),
-    "adam_rates": (3e-4, 1e-3, 3e-3, 1e-2),
+    "sgd_rates": (0.0004, 0.002, 0.01, 0.05),
+    "adam_rates": (1e-3, 3e-3, 1e-2),
 }
 PATH = "configs/case_fine_tuning.py"
 
@@ -45,27 +45,28 @@ def get_config(variant: str = "") -> ConfigDict:
     )
     config = ConfigDict(SMOKE if size == "smoke" else FULL)
     config.stage = stage
-    config.max_length = 32
+    config.max_length = 12
     config.architecture = "transformer"
     config.model = ConfigDict(
-        {"transformer": {"d_model": 16, "heads": 2, "layers": 2, "ff": 64, "activation": "relu"}}
+        {"transformer": {"d_model": 16, "heads": 2, "layers": 1, "ff": 512, "activation": "relu"}}
     )
-    config.check_every = 50
+    config.schedule = "cosine"
+    config.check_every = 20
     config.width = 0
     if stage == "source":
         return _set_source(config)
     config.start_from = ConfigDict(
-        {"config": f"{PATH}:{size + '_' if size else ''}source", "workdir": "", "rung": "0.01"}
+        {"config": f"{PATH}:{size + '_' if size else ''}source", "workdir": "", "rung": "0.03"}
     )
     config.language = "anbnan"
     config.optimizer = "sgd"
-    config.schedule = "constant"
-    config.learning_rate = 0.1
-    config.warmup = 0
+    config.momentum = 0.9
+    config.learning_rate = 0.01
+    # Members are sure of what is now wrong: without a warm-up the first steps are chaos.
+    config.warmup = 120
     config.clip = 0.0
     config.dropout = 0.0
-    config.steps = 300 if size == "smoke" else 2000
-    config.snapshot_steps = ()
+    config.steps = 480
     config.rungs = (1.0, 0.1)
     return config
 
@@ -73,12 +74,11 @@ def get_config(variant: str = "") -> ConfigDict:
 def _set_source(config: ConfigDict) -> ConfigDict:
     config.language = "L3"
     config.optimizer = "adamw"
-    config.schedule = "cosine"
     config.learning_rate = 3e-3
     config.warmup = 100
-    config.steps = 4000
-    config.stop_below = 0.01
-    config.rungs = (1.0, 0.1, 0.01)
+    config.steps = 3000
+    config.stop_below = 0.03
+    config.rungs = (1.0, 0.1, 0.03)
     return config
 
 
