@@ -11,7 +11,7 @@ import pyarrow as pa
 from identjax.analysis.cells import CHOICES
 from identjax.analysis.statistics import seed_interval
 from identjax.report.gather import Source
-from identjax.report.select import floats, reported, rung_order, settled, split_by, where
+from identjax.report.select import distinct, floats, reported, rung_order, settled, split_by, where
 from identjax.report.tables import Column, Row, Table, number, text
 from identjax.report.words import interval, share, span
 
@@ -51,6 +51,8 @@ def tabulate(sources: list[Source]) -> Table:
         "snapshot, out of all. “Chance” draws symbols and the end mark uniformly, “EOS now” ends "
         "at once; the truth is undefined on prompts that it gives probability zero."
     )
+    if any(set(distinct(source.members, "objective")) - {"mle"} for source in sources):
+        caption += " Prompts that some member of a sweep was taught are judged for none of it."
     return Table("rules", "Rule rates", caption, FIELDS, _COLUMNS, tuple(rows), _heading)
 
 
