@@ -55,6 +55,17 @@ def test_a_source_without_a_config_or_in_a_folder_of_its_own_is_left_as_it_is() 
     assert read_source(request, "results/x") == (None, "")
 
 
+SMOKE = [path for path in CONFIGS if '"smoke"' in path.read_text()]
+
+
+@pytest.mark.parametrize("path", SMOKE, ids=[path.stem for path in SMOKE])
+def test_a_smoke_variant_is_smaller_and_the_same_otherwise(path: pathlib.Path) -> None:
+    module = load(path)
+    (whole, _), (smoke, _) = plan_of(module), plan_of(module, "smoke")
+    assert len(smoke.members) < len(whole.members)
+    assert {m.objective for m in smoke.members} == {m.objective for m in whole.members}
+
+
 def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything() -> None:
     path = ROOT / "configs" / "rule_extrapolation.py"
     whole = plan_of(request_of(path))

@@ -85,7 +85,7 @@ def _published_row(row: Row, figure: Mapping[str, Any]) -> Row:
     label = f"published: {figure.get('architecture', '')} ({figure.get('source', 'no source')})"
     taken = {name: figure.get(name) for name in ("mean", "low", "high", "smallest", "largest")}
     none = dict.fromkeys(("finished", "rate_finished", "mean_with_failures"))
-    names = dict.fromkeys(CHOICES, "") | {CHOICES[0]: label}
+    names = {name: figure.get(name, "") for name in CHOICES} | {CHOICES[0]: label}
     who = names | {"n": figure.get("n"), "members": None}
     return row | none | taken | who
 
