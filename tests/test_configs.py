@@ -55,15 +55,13 @@ def test_a_source_without_a_config_or_in_a_folder_of_its_own_is_left_as_it_is() 
     assert read_source(request, "results/x") == (None, "")
 
 
-SMOKE = [path for path in CONFIGS if '"smoke"' in path.read_text()]
-
-
-@pytest.mark.parametrize("path", SMOKE, ids=[path.stem for path in SMOKE])
-def test_a_smoke_variant_is_smaller_and_the_same_otherwise(path: pathlib.Path) -> None:
-    module = load(path)
-    (whole, _), (smoke, _) = plan_of(module), plan_of(module, "smoke")
-    assert len(smoke.members) < len(whole.members)
-    assert {m.objective for m in smoke.members} == {m.objective for m in whole.members}
+def test_the_arms_of_case_1_have_the_same_seeds() -> None:
+    module = load(CONFIGS[0].parent / "case_rule_extrapolation.py")
+    for variant in ((), ("smoke",)):
+        plan, _ = plan_of(module, *variant)
+        arms = collections.Counter((m.architecture, m.objective) for m in plan.members)
+        assert {objective for _, objective in arms} == {"mle", "oracle", "adversarial"}
+        assert set(arms.values()) == {8 if variant else 128}
 
 
 def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything() -> None:
