@@ -46,7 +46,11 @@ class Store:
             return None
         sweep: dict[str, Any] = json.loads(path.read_text())
         if sweep["format"] > FORMAT:
-            raise ConfigError("workdir", str(self.workdir), f"format {FORMAT} or older: update")
+            writer = sweep.get("versions", {}).get("identjax", "a newer version")
+            allowed = (
+                f"format {FORMAT} or older, not {sweep['format']} of identjax {writer}: update"
+            )
+            raise ConfigError("workdir", str(self.workdir), allowed)
         return sweep
 
     def write_sweep(self, sweep: Mapping[str, Any]) -> None:
@@ -110,6 +114,14 @@ class Store:
                     raise StoreError(f"cannot read {path}: {reason}") from error
                 broken[path.name] = reason
         return pa.concat_tables(tables) if tables else None
+
+    def read_part(self, path: pathlib.Path, columns: list[str] | None = None) -> pa.Table:
+        """Give one part."""
+        return pq.read_table(path, columns=columns)
+
+    def rewrite_part(self, path: pathlib.Path, table: pa.Table) -> None:
+        """Put a table in the place of a part."""
+        self._write(path, table)
 
     def delete_parts_after(self, group: str, chunk: int) -> int:
         """Delete the parts of a group that are newer than a chunk; say how many there were."""

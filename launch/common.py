@@ -19,6 +19,7 @@ from ml_collections import ConfigDict, config_flags
 from identjax.errors import ConfigError, unknown_name
 from identjax.store import StoreError
 from identjax.sweep.engine import Preempted
+from identjax.sweep.room import OutOfMemory
 
 DONE, FAILED, BAD_USAGE, PREEMPTED = 0, 1, 2, 75
 
@@ -54,7 +55,7 @@ def _run(main: Callable[[], None]) -> int:
         return _end(str(error), BAD_USAGE)
     except Preempted as preempted:
         return _end(f"preempted: {preempted}; run the same command again to go on", PREEMPTED)
-    except StoreError as error:
+    except (StoreError, OutOfMemory) as error:
         return _end(str(error), FAILED)
     except KeyboardInterrupt:
         return _end("interrupted; run the same command again to go on", 130)

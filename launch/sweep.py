@@ -8,14 +8,17 @@ from ml_collections import config_flags
 
 from identjax.store import Store
 from identjax.sweep.plan import make_plan
-from identjax.sweep.run import describe_group, run_sweep
+from identjax.sweep.resume import widths_of
+from identjax.sweep.run import describe_plan, run_sweep
 from identjax.sweep.shard import parse_shard
 from launch import common
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The results folder.")
 SHARD = flags.DEFINE_string("shard", None, "i/n: only this part of the members, in its own folder.")
-DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be run, and run nothing.")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print what would be run, after a short trial.")
+TUNE = flags.DEFINE_bool("tune_width", False, "Time widths, print the knee, and run nothing.")
+SAME = flags.DEFINE_bool("same_devices", False, "Refuse devices or versions that differ.")
 
 
 def main() -> None:
@@ -25,7 +28,7 @@ def main() -> None:
     source, source_workdir = common.read_source(request, workdir)
     if source:
         train(source, Store(source_workdir))
-        if DRY_RUN.value and Store(source_workdir).read_sweep() is None:
+        if (DRY_RUN.value or TUNE.value) and Store(source_workdir).read_sweep() is None:
             print(f"{workdir} starts from {source_workdir}, which is not there yet")
             return
     train(request, Store(workdir))
@@ -33,22 +36,21 @@ def main() -> None:
 
 def train(request: common.Request, store: Store) -> None:
     """Resolve a config into members, and bring each of them to its end."""
-    before = store.read_sweep() or {"groups": {}}
     plan = make_plan(
         request.config,
         request.sweep,
         overrides=request.overrides,
         extra_fields=request.sweep_fields,
-        widths={name: group["width"] for name, group in before["groups"].items()},
+        widths=widths_of(store, request.config.get("width", 0)),
     )
     if SHARD.value:
         plan = parse_shard(SHARD.value).of(plan)
-    for group in plan.groups:
-        if group.members:
-            print(describe_group(group))
-    if DRY_RUN.value:
+    only_tells = DRY_RUN.value or TUNE.value
+    for line in describe_plan(plan, tries=only_tells, tunes=TUNE.value):
+        print(line, flush=True)
+    if only_tells:
         return
-    counts = run_sweep(plan, store, request.facts)
+    counts = run_sweep(plan, store, request.facts, SAME.value)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     print(f"{len(plan.members)} members in {store.workdir}: {told}")
 

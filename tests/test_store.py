@@ -94,8 +94,8 @@ def test_a_newer_format_is_refused(tmp_path: pathlib.Path) -> None:
     store = Store(tmp_path)
     store.write_sweep({"settings": {}})
     assert store.read_sweep() == {"format": FORMAT, "settings": {}}
-    store.write_sweep({"format": FORMAT + 1})
-    with pytest.raises(ConfigError, match="older"):
+    store.write_sweep({"format": FORMAT + 1, "versions": {"identjax": "9.1"}})
+    with pytest.raises(ConfigError, match=r"workdir.*older.*identjax 9\.1.*update"):
         store.read_sweep()
 
 

@@ -24,6 +24,7 @@ from identjax.sweep.ledger import (
 )
 from identjax.sweep.plan import Group, RunSettings
 from identjax.sweep.progress import Progress, Status
+from identjax.sweep.prune import NO_PARAMS, keeps
 from identjax.sweep.readings import Notes, Parked, Reading, Seat, Tally, curve_rows, ending
 from identjax.sweep.slots import Slots
 from identjax.training.member import Member
@@ -210,7 +211,11 @@ class GroupRun:
         if notes is None:
             return
         host = jax.device_get(notes.params)
-        rows = [row | pack_params(host, slot) for row, slot in notes.rows]
+        settings = self.context.settings
+        rows = [
+            row | (pack_params(host, slot) if keeps(settings, row["rung"]) else NO_PARAMS)
+            for row, slot in notes.rows
+        ]
         for kind, found, schema in (("snapshots", rows, SCHEMA), ("curves", notes.curves, CURVES)):
             if found:
                 table = pa.Table.from_pylist(found, schema)

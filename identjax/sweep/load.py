@@ -44,10 +44,11 @@ class Run:
         return self.store.read_eval(name)
 
     def snapshots(self) -> pa.Table:
-        """List the snapshots, without their parameters."""
+        """List the snapshots that have parameters, without these; others were pruned."""
         columns = ["member_id", "group", "rung", "step", "kl_nats", "kl_stderr"]
-        table = self._read_snapshots(columns)
-        return table if table is not None else SCHEMA.empty_table().select(columns)
+        table = self._read_snapshots([*columns, "digest"])
+        table = table if table is not None else SCHEMA.empty_table()
+        return table.filter(pc.not_equal(table["digest"], "")).select(columns)
 
     def rungs(self) -> list[str]:
         """List the rungs that some member has, the widest first, then steps, then "final"."""
@@ -91,6 +92,7 @@ class Run:
         table = self._read_snapshots(columns, wanted)
         if table is None:
             return {}
+        table = table.filter(pc.not_equal(table["digest"], ""))
         stacks: dict[str, tuple[list[str], Predictor]] = {}
         for group in sorted(set(table.column("group").to_pylist())):
             rows = table.filter(pc.equal(table["group"], group)).sort_by("member_id").to_pylist()

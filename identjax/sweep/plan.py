@@ -26,13 +26,15 @@ class RunSettings:
     """What belongs to the whole run and to no member's trajectory.
 
     `rungs` are the ε, in nats per sequence, at which snapshots are taken; `snapshot_steps` are
-    further steps to take them at; `width` is the number of slots per device, 0 for the rule;
-    `chunk_steps` is how many steps one call takes, 0 for as many as fit; `save_seconds` is the
-    time between checkpoints.
+    further steps to take them at; `keep` names the rungs whose snapshots keep their parameters
+    ("0.01", "@500", "final"), all if it is empty; `width` is the number of slots per device, 0 for
+    the rule; `chunk_steps` is how many steps one call takes, 0 for as many as fit; `save_seconds`
+    is the time between checkpoints.
     """
 
     rungs: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
     snapshot_steps: tuple[int, ...] = ()
+    keep: tuple[str, ...] = ()
     width: int = 0
     chunk_steps: int = 0
     save_seconds: float = 15.0
@@ -43,13 +45,17 @@ class RunSettings:
             raise ConfigError("rungs", self.rungs, "different numbers above 0")
         if any(step < 1 for step in self.snapshot_steps):
             raise ConfigError("snapshot_steps", self.snapshot_steps, "steps of 1 or more")
+        known = [f"{rung:g}" for rung in self.rungs] + [f"@{step}" for step in self.snapshot_steps]
+        for name in self.keep:
+            if name not in (*known, "final"):
+                raise unknown_name("keep", name, (*known, "final"))
         for name in ("width", "chunk_steps", "save_seconds"):
             if getattr(self, name) < 0:
                 raise ConfigError(name, getattr(self, name), "0 or more")
 
 
 # These change no result, so a workdir may be continued with others.
-FREE_SETTINGS = ("chunk_steps", "save_seconds")
+FREE_SETTINGS = ("chunk_steps", "keep", "save_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +135,7 @@ def _check_drawn(member: Member) -> Member:
 def make_settings(values: Mapping[str, Any]) -> RunSettings:
     """Check the fields of the run; rungs are put in order, the widest first."""
     numbers = dict(values)
-    for name, kind in (("rungs", float), ("snapshot_steps", int)):
+    for name, kind in (("rungs", float), ("snapshot_steps", int), ("keep", str)):
         try:
             numbers[name] = tuple(kind(value) for value in numbers.get(name, ()))
         except (TypeError, ValueError) as error:

@@ -63,7 +63,7 @@ class Progress:
             f"{status.group}: {status.active} active, {status.pending} pending, "
             f"{status.done} done, {status.diverged} diverged; "
             f"{status.utilisation:.0%} of slots used, {rate:,.0f} member-steps/s, "
-            f"at most {_clock(left)} left"
+            f"at most {clock(left)} left"
         )
         if self._bar:
             total = status.taken + status.to_go
@@ -87,7 +87,8 @@ class Progress:
         self._console.print(f"WARNING: {line}", style="bold yellow", markup=False)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Write a time as hours, minutes and seconds."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -17,8 +17,12 @@ from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.engine import Context, GroupRun, Preempted
 from identjax.sweep.ledger import Ledger, Outcome, member_of, member_row
-from identjax.sweep.plan import FREE_SETTINGS, Group, Plan
+from identjax.sweep.plan import FREE_SETTINGS, Group, Plan, RunSettings
+from identjax.sweep.probe import estimate_disk, estimate_run, tune
 from identjax.sweep.progress import Progress
+from identjax.sweep.prune import prune
+from identjax.sweep.resume import compare_machines, takes_width
+from identjax.sweep.room import check_room, telling_of_memory
 from identjax.sweep.slots import Slots, make_slots
 from identjax.training.member import KINDS, Member
 from identjax.training.step import hyper_of
@@ -27,14 +31,18 @@ from identjax.version import VERSION
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def run_sweep(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, int]:
+def run_sweep(
+    plan: Plan, store: Store, facts: Mapping[str, Any], same_devices: bool = False
+) -> dict[str, int]:
     """Bring every member of the plan to its end; `facts` go to sweep.json as they are.
 
+    A folder that other devices or versions began is gone on with, unless `same_devices`.
     Gives the number of members by status. Whatever has ended before is not run again.
     """
     refuse_other_shard(plan, store)
     with store.writing(), _stop_signals() as should_stop:
         compare_with_folder(plan, store)
+        notice = compare_machines(store, describe(plan, facts), same_devices)
         ledgers = {group.name: Ledger(store, group.name) for group in plan.groups}
         open_groups = [group for group in plan.groups if _is_open(group, ledgers[group.name])]
         before = store.read_sweep()
@@ -43,7 +51,8 @@ def run_sweep(plan: Plan, store: Store, facts: Mapping[str, Any]) -> dict[str, i
         # A run may have been killed between its last snapshot and this table.
         _write_members(plan, store, ledgers)
         if open_groups:
-            _run_groups(plan, open_groups, store, ledgers, should_stop)
+            _run_groups(plan, open_groups, store, ledgers, should_stop, notice)
+        prune(store, plan.settings)
         return count_members(plan, ledgers)
 
 
@@ -63,8 +72,12 @@ def _run_groups(
     store: Store,
     ledgers: dict[str, Ledger],
     should_stop: Callable[[], bool],
+    notice: str,
 ) -> None:
     progress = Progress({g.name: sum(m.steps for m in g.members) for g in groups})
+    if notice:
+        progress.warn(notice)
+        store.log("resumed_elsewhere", reason=notice)
 
     def on_save(run: GroupRun) -> None:
         ledgers[run.group.name] = run.ledger
@@ -93,14 +106,17 @@ def _run_groups(
 def prepare(group: Group) -> Slots:
     """Make and compile the slots of a group."""
     slots = make_slots(group.members[0], group.width)
-    slots.compile(hyper_of(group.members[0]))
+    with telling_of_memory(group, slots):
+        slots.compile(hyper_of(group.members[0]))
+    check_room(group, slots)
     return slots
 
 
 def _run_group(group: Group, slots: Slots, context: Context) -> None:
     began = time.monotonic()
-    run = GroupRun(group, slots, context)
-    run.run()
+    with telling_of_memory(group, slots):
+        run = GroupRun(group, slots, context)
+        run.run()
     context.progress.end()
     seconds, status = time.monotonic() - began, run.status()
     context.store.log(
@@ -134,6 +150,8 @@ def compare_with_folder(plan: Plan, store: Store) -> None:
         return
     for name, value in _settings(plan).items():
         was = before["settings"].get(name)
+        if name == "width" and takes_width(plan.groups, value, store):
+            continue
         if name not in FREE_SETTINGS and was != value:
             raise ConfigError(name, value, f"{was!r} in workdir {store.workdir} (or another one)")
     members = plan.members
@@ -182,15 +200,25 @@ def describe(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe_group(group: Group) -> str:
+def describe_plan(plan: Plan, tries: bool = False, tunes: bool = False) -> Iterator[str]:
+    """Say in a line what each group costs, and after a short trial how long, or how wide."""
+    for group in plan.groups:
+        if group.members:
+            yield describe_group(group, plan.settings)
+            yield from tune(group) if tunes else [estimate_run(group)] if tries else ()
+
+
+def describe_group(group: Group, settings: RunSettings) -> str:
     """Say in a line what a group costs, without compiling anything."""
     member = group.members[0]
-    slot = make_slots(member, group.width).state_bytes(hyper_of(member))
+    slots = make_slots(member, group.width)
+    slot = slots.state_bytes(hyper_of(member))
     steps = sum(m.steps for m in group.members)
     return (
         f"{group.name}: {len(group.members)} members, width {group.width} on each of "
         f"{jax.device_count()} devices, {steps:,} member-steps at most, {member.batching} batches, "
-        f"{slot / 2**20:.2f} MiB of state a slot, {group.width * slot / 2**20:.1f} MiB a device"
+        f"{slot / 2**20:.2f} MiB of state a slot, {group.width * slot / 2**20:.1f} MiB a device, "
+        f"at most {estimate_disk(group, settings, slots) / 2**20:.1f} MiB of disk"
     )
 
 

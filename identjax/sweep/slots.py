@@ -65,6 +65,15 @@ class Slots:
         text: str = self._chunk.as_text()
         return text
 
+    @property
+    def planned_bytes(self) -> int:
+        """Give what a chunk takes of each device, as XLA plans it; 0 before it is compiled."""
+        plan = self._chunk.memory_analysis() if hasattr(self._chunk, "memory_analysis") else None
+        if plan is None:
+            return 0
+        parts = plan.temp_size_in_bytes, plan.argument_size_in_bytes, plan.output_size_in_bytes
+        return int(sum(parts) - plan.alias_size_in_bytes)
+
     def state_bytes(self, hyper: Hyper) -> int:
         """Give the bytes of one slot: parameters, optimizer and the rest."""
         return sum(leaf.nbytes for leaf in jax.tree.leaves(self.zeros(hyper, 1)))

@@ -55,7 +55,9 @@ class Starts:
             "snapshots", ["member_id", "digest"], where={"rung": [rung]}
         )
         rows = parts.to_pylist() if parts is not None else []
-        self._digest: dict[str, str] = {row["member_id"]: row["digest"] for row in rows}
+        self._digest: dict[str, str] = {
+            row["member_id"]: row["digest"] for row in rows if row["digest"]
+        }
         self._rows = self._select(self.run.members().to_pylist())
 
     @classmethod

@@ -64,7 +64,8 @@ def test_a_run_says_what_became_of_members_and_then_that_it_is_done(
     workdir = tmp_path / "run"
     code, out, _ = sweep(f"--config={config}", f"--workdir={workdir}", "--dry_run")
     assert (code, workdir.exists()) == (0, False)
-    assert "5 members, width 2" in out
+    told = ["5 members, width 2", "of disk", "300 member-steps", "member-steps/s", "as compiled"]
+    assert [words for words in told if words not in out] == []
     for _ in range(2):
         code, out, error = sweep(f"--config={config}", f"--workdir={workdir}")
         assert code == 0, error
@@ -105,6 +106,17 @@ def test_a_missing_config_or_workdir_is_named(tmp_path: pathlib.Path) -> None:
     assert "none.py" in error
     code, _, error = sweep("--config=configs/quickstart.py")
     assert (code, "--workdir" in error) == (2, True)
+
+
+def test_a_folder_of_a_newer_version_is_named_and_left_alone(
+    config: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    text = '{"format": 99, "versions": {"identjax": "9.9"}}'
+    (tmp_path / "sweep.json").write_text(text)
+    code, _, error = sweep(f"--config={config}", f"--workdir={tmp_path}")
+    assert (code, len(error.strip().splitlines())) == (2, 1), error
+    assert [word for word in ("workdir", str(tmp_path), "9.9", "update") if word not in error] == []
+    assert (tmp_path / "sweep.json").read_text() == text
 
 
 def test_an_unwritable_folder_is_exit_1(config: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from launch.benchmarks.suites import generate, languages, models, pairwise, train
+from launch.benchmarks.suites import generate, languages, models, pairwise, queue, train
 from launch.benchmarks.suites.options import Options
 from launch.benchmarks.timing import Contest
 
 SUITES: Mapping[str, Callable[[Options], list[Contest]]] = {
     "train": train.measure,
+    "queue": queue.measure,
     "generate": generate.measure,
     "pairwise": pairwise.measure,
     "languages": languages.measure,
