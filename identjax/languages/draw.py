@@ -29,6 +29,19 @@ def choose_by(u_N: jax.Array, log_w_NxK: jax.Array) -> jax.Array:
     return jnp.minimum(drawn_N, log_w_NxK.shape[1] - 1)
 
 
+def cumulate(log_p: jax.Array) -> jax.Array:
+    """Cumulative probabilities along the last axis, 2 from the last possible one on."""
+    possible = log_p > -jnp.inf
+    last = log_p.shape[-1] - 1 - jnp.argmax(possible[..., ::-1], -1, keepdims=True)
+    index = lax.broadcasted_iota(last.dtype, log_p.shape, log_p.ndim - 1)
+    return jnp.where(index >= last, 2, jnp.cumsum(jnp.exp(log_p), -1))
+
+
+def pick(sums_NxK: jax.Array, u_N: jax.Array) -> jax.Array:
+    """Choose from cumulative sums, never an impossible one."""
+    return (sums_NxK <= u_N[:, None]).sum(1, dtype=jnp.int32)
+
+
 @functools.partial(jax.jit, static_argnames=("n",))
 def sample_by_scan(core: Predictor, key: jax.Array, n: int) -> jax.Array:
     """Draw n strings, [n, max_length+2], with one random word per token."""

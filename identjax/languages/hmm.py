@@ -11,14 +11,18 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.nn import logsumexp
 
 from identjax.errors import ConfigError
 from identjax.languages.brackets import DEAD, ENDED, FRESH, READING, place_marks
+from identjax.languages.draw import cumulate, pick
 from identjax.languages.family import ListedFamily, register
 from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
+
+Path = tuple[jax.Array, jax.Array, jax.Array]
 
 
 class Reading(NamedTuple):
@@ -98,6 +102,36 @@ class Hmm(Predictor):
         """Log of the posterior over concepts, [K]."""
         mass_K = logsumexp(state.log_belief, axis=(1, 2))
         return mass_K - logsumexp(mass_K)
+
+    @functools.partial(jax.jit, static_argnames=("n",))
+    def sample(self, key: jax.Array, n: int) -> jax.Array:
+        """Draw the hidden path and what each state emits, which needs no belief."""
+        v, (_, a_size, b_size) = self.vocabulary, self.log_start.shape
+        first_key, path_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
+        start_N = jnp.broadcast_to(cumulate(self.log_start.reshape(-1)), (n, self.log_start.size))
+        first_N = pick(start_N, jax.random.uniform(first_key, (n,)))
+        k_N, a_N, b_N = first_N // (a_size * b_size), first_N // b_size % a_size, first_N % b_size
+        sums_v, sums_s, sums_emit = (cumulate(x) for x in (self.log_v, self.log_s, self.log_emit))
+        u_Tx5xN = jax.random.uniform(path_key, (self.max_length + 1, 5, n))
+
+        def step(path: Path, at: tuple[jax.Array, jax.Array]) -> tuple[Path, jax.Array]:
+            (a_N, b_N, reads_N), (stop, u_5xN) = path, at
+            ends_N = reads_N & (u_5xN[0] < stop)
+            word_N = pick(sums_emit[a_N, b_N], u_5xN[1])
+            token_N = jnp.where(reads_N, jnp.where(ends_N, v.eos, word_N), v.pad)
+            # With smoothing, now and then any state follows.
+            blurs_N = u_5xN[2] < self.smoothing
+            any_a_N, any_b_N = (
+                (u_5xN[3] * a_size).astype(jnp.int32),
+                (u_5xN[4] * b_size).astype(jnp.int32),
+            )
+            a_N = jnp.where(blurs_N, any_a_N, pick(sums_v[a_N], u_5xN[3]))
+            b_N = jnp.where(blurs_N, any_b_N, pick(sums_s[k_N, b_N], u_5xN[4]))
+            return (a_N, b_N, reads_N & ~ends_N), token_N
+
+        path = a_N, b_N, jnp.ones(n, bool)
+        _, tokens_TxN = lax.scan(step, path, (jnp.exp(self.log_stop), u_Tx5xN))
+        return jnp.concatenate([jnp.full((n, 1), v.bos, jnp.int32), tokens_TxN.T], 1)
 
 
 def log_of(p: np.ndarray) -> jax.Array:
