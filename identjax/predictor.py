@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from identjax.errors import ConfigError
 from identjax.vocabulary import Vocabulary
 
 State = Any
@@ -102,6 +103,9 @@ def complete_stack(
     length = stack.max_length + 2
     eos, pad = stack.vocabulary.eos, stack.vocabulary.pad
     n, p = prompts_NxP.shape
+    if p > length:
+        longest = f"at most {length - 2} symbols, the maximum length"
+        raise ConfigError("prompt length", p - 1, longest)
     m = jax.tree.leaves(stack)[0].shape[0]
     advance = _over_members_and_rows(lambda one, state, token: one.advance(state, token))
     log_probs = _over_members_and_rows(lambda one, state: one.log_probs(state))

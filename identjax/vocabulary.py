@@ -26,6 +26,8 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.symbols or len(set(self.symbols)) != len(self.symbols):
             raise ConfigError("symbols", self.symbols, "one or more, all different")
+        if unread := [s for s in self.symbols if not isinstance(s, str)]:
+            raise ConfigError("symbols", unread[0], "text")
         marks = {"BOS", "EOS", "PAD", ""}
         if clash := [s for s in self.symbols if s in marks or s != s.strip() or len(s.split()) > 1]:
             raise ConfigError("symbols", clash[0], "no BOS, EOS, PAD, empty text or white space")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from identjax import languages, models
+from identjax.errors import ConfigError
 from identjax.mixture import Mixture
 from identjax.predictor import complete, complete_stack, kl, log_prob_of, score_by_scan
 
@@ -49,6 +50,11 @@ def test_greedy_completion_takes_the_likeliest_token_until_the_end(
     dead = complete(truth, np.array([[truth.vocabulary.bos, 1, 0]], np.int32))
     assert truth.vocabulary.decode(np.asarray(dead.tokens)[0]) == "ba"
     assert not bool(dead.finished[0])
+
+
+def test_a_prompt_longer_than_any_string_is_refused(truth: languages.Language) -> None:
+    with pytest.raises(ConfigError, match="prompt length=8: at most 6 symbols"):
+        complete(truth, np.full((1, LENGTH + 3), truth.vocabulary.bos, np.int32))
 
 
 @pytest.mark.parametrize("sampled", [False, True])

@@ -60,7 +60,7 @@ class UniformByLength(AutomatonFamily):
         counts = explore(self.start, self.step, self.weigh, len(self.symbols), self.max_length)
         log_ways = log_paths(counts)
         if not (log_ways > -np.inf).any():
-            allowed = f"enough for a string that keeps the rule of {self.name}"
+            allowed = f"enough for a string: none so short keeps the rule of {self.name}"
             raise ConfigError("max_length", self.max_length, allowed)
         log_final = counts.log_final.copy()
         for log_n, level in zip(log_ways, counts.levels, strict=True):

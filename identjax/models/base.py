@@ -83,6 +83,12 @@ class Model(abc.ABC):
     def advance(self, params: Params, cache: Cache, token: jax.Array) -> tuple[Cache, jax.Array]:
         """Read one token: the new cache, and raw logits over the next, [V]."""
 
+    def check_positions(self, count: int) -> None:
+        """Raise ConfigError on a row that is longer than any string."""
+        if count > self.max_length + 2:
+            longest = f"at most {self.max_length + 2}, for strings of {self.max_length} symbols"
+            raise ConfigError("positions", count, longest)
+
     def bind(self, params: Params) -> "Learner":
         """Make the Predictor that this model is with these parameters (one member or a stack)."""
         return Learner(params, self)
@@ -159,9 +165,7 @@ class Learner(Predictor):
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
         """Score with the model's parallel form."""
-        if tokens_NxT.shape[1] > self.max_length + 2:
-            longest = f"at most {self.max_length + 2}, for strings of {self.max_length} symbols"
-            raise ConfigError("positions", tokens_NxT.shape[1], longest)
+        self.model.check_positions(tokens_NxT.shape[1])
         logits_NxTxV = self.model.logits(self.params, tokens_NxT)
         ended_NxT = jnp.cumsum(tokens_NxT == self.vocabulary.eos, 1, dtype=jnp.int32) > 0
         log_p_NxTxV = mask(logits_NxTxV, self.vocabulary)

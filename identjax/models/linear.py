@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from identjax.errors import ConfigError
 from identjax.models import laws
 from identjax.models.base import MODELS, Cache, Dropout, Params
 from identjax.models.laws import declare
@@ -33,11 +32,9 @@ class LinearModel(LinenModel):
         """Make the network."""
         return LinearNet(self)
 
-    def check_params(self, params: Params) -> None:
-        """Refuse weights that are for another length."""
-        rows = params["bias"].shape[-2]
-        if rows < self.max_length + 1:
-            raise ConfigError("max_length", self.max_length, f"at most {rows - 1}, as was learned")
+    def learned_length(self, params: Params) -> int | None:
+        """Count the positions that have weights."""
+        return int(params["bias"].shape[-2]) - 1
 
 
 class LinearNet(Net):

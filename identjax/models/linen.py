@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from identjax.errors import ConfigError
 from identjax.models.base import Cache, Dropout, Model, Params
 from identjax.models.laws import draw
 
@@ -52,6 +53,8 @@ class LinenModel(Model):
     ) -> jax.Array:
         """Apply the network's parallel form."""
         self.check_params(params)
+        if not self.packs:
+            self.check_positions(tokens_BxT.shape[1])
         return cast(jax.Array, self.net().apply({"params": params}, tokens_BxT, dropout))
 
     def start(self, params: Params) -> Cache:
@@ -66,4 +69,12 @@ class LinenModel(Model):
         return cast(tuple[Cache, jax.Array], moved)
 
     def check_params(self, params: Params) -> None:
-        """Raise ConfigError where the parameters are for another size, as tables can be."""
+        """Raise ConfigError where a table of positions was learned for another maximum length."""
+        learned = self.learned_length(params)
+        if learned not in (None, self.max_length):
+            allowed = f"{learned}, the maximum length that the weights were learned for"
+            raise ConfigError("max_length", self.max_length, allowed)
+
+    def learned_length(self, params: Params) -> int | None:
+        """Give the one maximum length that the parameters are for, None where any will do."""
+        return None

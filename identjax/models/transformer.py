@@ -69,13 +69,9 @@ class Transformer(LinenModel):
         """Make the network."""
         return TransformerNet(self)
 
-    def check_params(self, params: Params) -> None:
-        """Refuse a learned position table that is too short for this length."""
-        if self.positions != "learned":
-            return
-        rows, needed = params["positions"].shape[-2], self.max_length + 2
-        if rows < needed:
-            raise ConfigError("max_length", self.max_length, f"at most {rows - 2}, as was learned")
+    def learned_length(self, params: Params) -> int | None:
+        """Count the rows of a learned position table."""
+        return params["positions"].shape[-2] - 2 if self.positions == "learned" else None
 
 
 class Attention(nn.Module):

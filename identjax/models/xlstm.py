@@ -48,6 +48,10 @@ class XLSTM(LinenModel):
             raise ConfigError("heads", self.heads, f"a divisor of d_model={self.d_model}")
         if (2 * self.d_model) % self.qkv_block:
             raise ConfigError("qkv_block", self.qkv_block, f"a divisor of {2 * self.d_model}")
+        if not self.ff_factor > 0:
+            raise ConfigError("ff_factor", self.ff_factor, "a number above 0")
+        if not isinstance(self.slstm_at, tuple):
+            raise ConfigError("slstm_at", self.slstm_at, "a list of layers")
         if bad := [at for at in self.slstm_at if at not in range(self.layers)]:
             raise ConfigError("slstm_at", bad[0], f"layers from 0 to {self.layers - 1}")
 

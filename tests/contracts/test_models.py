@@ -1,5 +1,6 @@
 """What every registered architecture must keep, in every preset (the papers' sizes are slow)."""
 
+import dataclasses
 import functools
 import json
 
@@ -255,6 +256,40 @@ def test_rows_longer_than_any_string_are_refused(name: str) -> None:
     learner = model.bind(draw_members(model))
     with pytest.raises(ConfigError, match="positions=11: at most 10"):
         learner.score(jnp.zeros((1, 11), jnp.int32))
+    if not model.packs:
+        with pytest.raises(ConfigError, match="positions=11: at most 10"):
+            model.logits(draw_params(model), jnp.zeros((1, 11), jnp.int32))
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_parameters_serve_another_length_or_name_the_one_they_are_for(name: str) -> None:
+    learned = {"positions": "learned"} if name == "transformer" else {}
+    model = models.make(name, vocabulary=AB, max_length=6, **learned)
+    params = jax.tree.map(lambda x: x[0], draw_members(model))
+    bound = learned or name == "linear"
+    for length in (3, 9):
+        other, row = dataclasses.replace(model, max_length=length), draw_rows((length,), length + 2)
+        for use in (other.start, lambda p, m=other, r=row: m.bind(p).score(r)):
+            if bound:
+                with pytest.raises(ConfigError, match=f"max_length={length}: 6, the maximum"):
+                    use(params)
+            else:
+                jax.eval_shape(use, params)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": 3}, "heads=3: a divisor of d_model=16"),
+        ({"qkv_block": 5}, "qkv_block=5: a divisor of 32"),
+        ({"slstm_at": (2,)}, "slstm_at=2: layers from 0 to 1"),
+        ({"slstm_at": 1}, "slstm_at=1: a list of layers"),
+        ({"ff_factor": 0.0}, "ff_factor=0.0: a number above 0"),
+    ],
+)
+def test_options_of_xlstm_that_do_not_fit_are_named(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        models.make("xlstm", vocabulary=AB, max_length=8, **options)
 
 
 def test_an_unknown_architecture_names_the_nearest() -> None:

@@ -135,6 +135,7 @@ def test_from_rules_reaches_lengths_that_cannot_be_listed() -> None:
         (lambda: Language.from_rules("ab", rules.contains("c"), 4), "symbol"),
         (lambda: Language.from_rules((), rules.anything(), 4), "symbols"),
         (lambda: Language.from_rules(("EOS", "a"), rules.anything(), 4), "symbols"),
+        (lambda: Language.from_rules(("a", 3), rules.anything(), 4), "symbols"),
         (lambda: Language.from_rules("aa", rules.anything(), 4), "symbols"),
         (lambda: Language.from_rules("ab", "a before b", 4), "rule"),
         (lambda: Language.from_rules("ab", rules.anything(), -1), "max_length"),

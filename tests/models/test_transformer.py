@@ -87,15 +87,6 @@ def test_blocks_of_queries_drop_differently() -> None:
     assert jnp.isfinite(quick_jit(model.logits)(params, rows(), dropout)).all()
 
 
-def test_a_learned_table_refuses_longer_strings() -> None:
-    model = make(positions="learned")
-    params = quick_jit(model.init)(jax.random.key(0))
-    longer = dataclasses.replace(model, max_length=11)
-    for use in (longer.start, lambda p: longer.logits(p, rows())):
-        with pytest.raises(ConfigError, match="max_length=11: at most 10"):
-            use(params)
-
-
 @pytest.mark.parametrize("positions", ["none", "sinusoidal", "rope", "alibi", "relative"])
 def test_the_other_positions_go_on_to_longer_strings(positions: str) -> None:
     model = make(positions=positions)
