@@ -1,4 +1,4 @@
-"""Copies: ww. Axes: H half length."""
+"""Copies: ww. Axes: W word of 32 half lengths, E the two symbols and EOS."""
 
 import dataclasses
 import functools
@@ -11,87 +11,136 @@ import numpy as np
 
 from identjax.languages.brackets import DEAD, ENDED, FRESH, READING, place_marks
 from identjax.languages.bylength import frame_drawn
-from identjax.languages.draw import enumerate_law
+from identjax.languages.draw import enumerate_law, score_by_views
 from identjax.languages.family import Family, LengthSampler, Support, register
 from identjax.languages.rules import Rule, even
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
 
 SYMBOLS = ("a", "b")
+LOG_2 = np.float32(np.log(2))
+ONE, TOP, ALL = np.uint32(1), np.uint32(1 << 31), np.uint32(2**32 - 1)
+Words = tuple[jax.Array, ...]
 
 
 class Reading(NamedTuple):
-    """The symbols read, how many, which half lengths they fit [H+1], and mode."""
+    """Bits by half length h, in words of 32 of which the highest bit is the smallest h: which half
+    lengths the string fits, and, for those already passed, whether what is copied next is a b;
+    then the number of symbols read, and mode.
+    """
 
-    symbols: jax.Array
+    fits: Words
+    copied: Words
     length: jax.Array
-    fits: jax.Array
     mode: jax.Array
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Copies(Predictor):
-    """The exact marginal over the hidden length of w; log_prior [H+1] is its law."""
+    """The exact marginal over the hidden length h of w, uniform on 1..H; `half_lengths` has their
+    bits. After t symbols a half length h ≤ t that fits has the weight 2^−h and says what is next;
+    each longer one has 2^−t and says nothing.
+    """
 
-    log_prior: jax.Array
+    half_lengths: jax.Array
     vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
     max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Stand before BOS."""
-        symbols = jnp.zeros(self.max_length + 1, jnp.int32)
-        fits = self.log_prior > -jnp.inf
-        return Reading(symbols, jnp.int32(0), fits, jnp.int32(FRESH))
+        """Stand before BOS: all half lengths fit."""
+        fits = tuple(self.half_lengths)
+        nothing = tuple(jnp.zeros_like(word) for word in fits)
+        return Reading(fits, nothing, jnp.int32(0), jnp.int32(FRESH))
 
     def advance(self, state: State, token: jax.Array) -> State:
         """Drop the half lengths whose second half would differ here."""
-        v = self.vocabulary
-        expected_H, half_H = self._expect(state)
-        ok_H = state.fits & jnp.where(half_H > state.length, token < v.eos, expected_H == token)
-        ok_H = ok_H & (token >= 0)
-        reading = (state.mode == READING) & ok_H.any()
+        v, length = self.vocabulary, state.length
+        second = jnp.where(token == 1, ALL, np.uint32(0))
+        fits, copied, alive, whole = [], [], jnp.bool_(False), jnp.bool_(False)
+        # What comes into a word from the one before it; h = 1 copies the token itself.
+        newest = jnp.where(token == 1, TOP >> ONE, np.uint32(0))
+        for w, (fit, copy) in enumerate(zip(state.fits, state.copied, strict=True)):
+            passed, ending = mark_passed(w, length), mark_ending(w, length)
+            fits.append(fit & ~ending & (~passed | ~(copy ^ second)))
+            copied.append(copy >> ONE | newest)
+            newest = copy << np.uint32(31)
+            alive, whole = alive | (fits[-1] != 0), whole | (fit & ending != 0)
+        reading = state.mode == READING
+        symbol = reading & (token >= 0) & (token < v.eos) & alive
         begins = (state.mode == FRESH) & (token == v.bos)
-        ends = (reading & (token == v.eos)) | ((state.mode == ENDED) & (token == v.pad))
-        symbol = reading & (token < v.eos)
+        ends = reading & (token == v.eos) & whole | (state.mode == ENDED) & (token == v.pad)
         mode = jnp.where(begins | symbol, READING, jnp.where(ends, ENDED, DEAD))
-        at_L = jnp.arange(self.max_length + 1) == state.length
-        return Reading(
-            jnp.where(at_L & symbol, token, state.symbols),
-            jnp.where(symbol, state.length + 1, state.length),
-            jnp.where(symbol, ok_H, state.fits),
-            mode.astype(jnp.int32),
-        )
+        after = Reading(tuple(fits), tuple(copied), length + 1, mode.astype(jnp.int32))
+        kept = jax.tree.map(lambda new, old: jnp.where(symbol, new, old), after, state)
+        return kept._replace(mode=after.mode)
 
     def log_probs(self, state: State) -> jax.Array:
         """Average over half lengths: those ahead are open, the others say what is next."""
-        v = self.vocabulary
-        expected_H, half_H = self._expect(state)
-        ways = np.float32(np.log(v.eos))
-        read_H = jnp.minimum(half_H, state.length).astype(jnp.float32)
-        log_w_H = jnp.where(state.fits, self.log_prior - ways * read_H, -jnp.inf)
-        log_w_H = log_w_H - jax.nn.logsumexp(log_w_H)
-        free = jax.nn.logsumexp(jnp.where(half_H > state.length, log_w_H, -jnp.inf)) - ways
-        told_ExH = jnp.arange(v.eos + 1)[:, None] == expected_H[None]
-        told_E = jax.nn.logsumexp(jnp.where(told_ExH, log_w_H[None], -jnp.inf), axis=1)
-        symbols_S = jnp.logaddexp(told_E[:-1], free)
-        return place_marks(v, symbols_S, told_E[-1], state.mode)
+        return self._law(self._view(state))
+
+    def score(self, tokens_NxT: jax.Array) -> jax.Array:
+        """Scan over bits and weights, then lay all laws out at once."""
+        return score_by_views(self, tokens_NxT, self._view, self._law)
+
+    def _view(self, state: Reading) -> tuple[jax.Array, ...]:
+        """Give the log probabilities of a, b and EOS, with the mode."""
+        length, half = state.length, self.max_length // 2
+        told_a, told_b, ends = [], [], jnp.bool_(False)
+        for w, (fit, copy) in enumerate(zip(state.fits, state.copied, strict=True)):
+            ending = mark_ending(w, length)
+            told = fit & mark_passed(w, length) & ~ending
+            told_a.append(told & ~copy)
+            told_b.append(told & copy)
+            ends = ends | (fit & ending != 0)
+        read = LOG_2 * length.astype(jnp.float32)
+        ahead = jnp.log(jnp.maximum(half - length, 0).astype(jnp.float32)) - read - LOG_2
+        a = jnp.logaddexp(log_fraction(told_a), ahead)
+        b = jnp.logaddexp(log_fraction(told_b), ahead)
+        end = jnp.where(ends, -read / 2, -jnp.inf)
+        top = jnp.maximum(jnp.maximum(a, b), end)
+        top = jnp.where(top > -jnp.inf, top, 0)
+        total = top + jnp.log(jnp.exp(a - top) + jnp.exp(b - top) + jnp.exp(end - top))
+        return a - total, b - total, end - total, state.mode
+
+    def _law(self, view: tuple[jax.Array, ...]) -> jax.Array:
+        a, b, end, mode = view
+        return place_marks(self.vocabulary, jnp.stack([a, b]), end, mode)
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """Draw the hidden length, then w, and write it twice."""
         length_key, string_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
-        most = self.log_prior.shape[0]
-        lengths_N = 2 * jax.random.randint(length_key, (n,), 1, most, jnp.int32)
-        writer = CopyByLength(self.log_prior, self.vocabulary, self.max_length)
+        most = self.max_length // 2
+        lengths_N = 2 * jax.random.randint(length_key, (n,), 1, most + 1, jnp.int32)
+        writer = CopyByLength(self.half_lengths, self.vocabulary, self.max_length)
         return writer.sample(string_key, lengths_N)
 
-    def _expect(self, state: Reading) -> tuple[jax.Array, jax.Array]:
-        """What each half length says is next (−1: anything), and the half lengths."""
-        half_H = jnp.arange(self.log_prior.shape[0])
-        copied_H = state.symbols[jnp.clip(state.length - half_H, 0)]
-        expected_H = jnp.where(state.length == 2 * half_H, self.vocabulary.eos, copied_H)
-        return jnp.where(half_H > state.length, -1, expected_H), half_H
+
+def mark_passed(word: int, length: jax.Array) -> jax.Array:
+    """Mark the half lengths 0..t of a word."""
+    count = jnp.clip(length + 1 - 32 * word, 0, 32).astype(jnp.uint32)
+    high = ALL << (np.uint32(32) - jnp.maximum(count, ONE))
+    return jnp.where(count == 0, np.uint32(0), high)
+
+
+def mark_ending(word: int, length: jax.Array) -> jax.Array:
+    """Mark the half length of which a string of t symbols is the whole, if it is in this word."""
+    half = length // 2
+    here = (length % 2 == 0) & (half // 32 == word)
+    return jnp.where(here, TOP >> (half % 32).astype(jnp.uint32), np.uint32(0))
+
+
+def log_fraction(words: list[jax.Array]) -> jax.Array:
+    """Log of Σ 2^−h over the bits h of all words; −inf of none."""
+    value, first = jnp.float32(0), jnp.float32(0)
+    for w in reversed(range(len(words))):
+        some = words[w] != 0
+        # All but the next word is too small to be seen.
+        rest = jnp.where(first == w + 1, value * np.float32(2.0**-32), 0)
+        value = jnp.where(some, words[w].astype(jnp.float32) + rest, value)
+        first = jnp.where(some, np.float32(w), first)
+    return jnp.log(value) - LOG_2 * (31 + 32 * first)
 
 
 @register("copy", "ww")
@@ -139,11 +188,12 @@ class CopyFamily(Family):
         return {"R1": even("a"), "R2": even("b")}
 
     def build(self) -> Predictor:
-        """Tabulate the law of the half length."""
-        log_prior = np.full(self.half + 1, -np.log(self.half), np.float32)
-        log_prior[0] = -np.inf
+        """Set the bits of the half lengths 1..H, the highest of a word first."""
+        h = np.arange(1, self.half + 1)
+        words = np.zeros(self.half // 32 + 1, np.uint32)
+        np.bitwise_or.at(words, h // 32, np.uint32(1) << (31 - h % 32).astype(np.uint32))
         with jax.ensure_compile_time_eval():
-            return Copies(jnp.asarray(log_prior), Vocabulary(SYMBOLS), self.max_length)
+            return Copies(jnp.asarray(words), Vocabulary(SYMBOLS), self.max_length)
 
     def enumerate(self) -> Support:
         """List all strings through the law."""
