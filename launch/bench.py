@@ -26,6 +26,7 @@ SIZE = flags.DEFINE_enum("size", "s", ["s", "p"], "The configuration of the suit
 MEMBERS = flags.DEFINE_list(
     "members", None, "Numbers of members of the suite train, such as 64,512."
 )
+ONLY = flags.DEFINE_list("only", [], "Languages or architectures to measure, such as L3 or lstm.")
 PEERS = flags.DEFINE_list("peers", None, f"Peers of the suite train: {', '.join(TRAINERS)}.")
 
 
@@ -39,7 +40,7 @@ def main() -> None:
         for name in names:
             if name not in known:
                 raise unknown_name(flag, name, known)
-    members = read_counts(MEMBERS.value)
+    members, tell = read_counts(MEMBERS.value), lambda one: outcome.show(one, smoke)
     effort = Effort(ROUNDS.value, 0.0 if smoke else 0.5, smoke)
     command = shlex.join(["python", "-m", "launch.bench", *sys.argv[1:]])
     facts = {"command": command, "scale": SCALE.value, "rounds": ROUNDS.value}
@@ -47,12 +48,10 @@ def main() -> None:
     outcome.greet(facts)
     ceiling = machine.measure_ceiling(effort)
     outcome.show(ceiling, smoke)
-    options = Options(
-        effort, SIZE.value, members, peers, ceiling, lambda one: outcome.show(one, smoke)
-    )
+    options = Options(effort, SIZE.value, members, peers, ceiling, tell, tuple(ONLY.value))
     for suite in SUITE.value:
         found = [ceiling, *SUITES[suite](options)]
-        name = f"{suite}-{SIZE.value}" if suite == "train" else suite
+        name = "-".join([suite, *([SIZE.value] if suite == "train" else ONLY.value)])
         print(f"\nwritten: {outcome.write(pathlib.Path(OUT.value), name, facts, found)}")
 
 

@@ -25,7 +25,7 @@ SMALL_MEMORY = ("L4", "L6")
 
 def measure(options: Options) -> list[Contest]:
     """Draw at both lengths; score at the papers' length."""
-    names = options.effort.pick(PAPERS, ("L4",))
+    names = options.choose(languages.LANGUAGES, options.effort.pick(PAPERS, ("L4",)))
     lengths = options.effort.pick((32, 256), (8,))
     drawn = [draw_batches(options, name, length) for length in lengths for name in names]
     return [*drawn, *(score_strings(options, name, lengths[-1]) for name in names)]
@@ -72,12 +72,16 @@ def make_member(name: str, length: int, batch: int, model: Mapping[str, int]) ->
 
 
 def score_strings(options: Options, name: str, length: int) -> Contest:
-    """Score drawn strings; the least that must be moved is the tokens and the answer."""
+    """Score drawn strings, beside a copy of the answer; no less than that must be moved."""
     language = languages.make(name, length)
     count = options.effort.pick(1024, 8)
     tokens = language.sample(key_for(0, Purpose.EVALUATE), count)
     moved = 4.0 * tokens.size * (1 + language.vocabulary.size)
-    cases = [Case("score", lambda: language.score(tokens), moved, {"least_bytes": moved})]
+    answer, copy = language.score(tokens), jax.jit(lambda x: x + 1)
+    cases = [
+        Case("copy of the answer", lambda: copy(answer), moved),
+        Case("score", lambda: language.score(tokens), moved, {"least_bytes": moved}),
+    ]
     title = f"scoring {count} strings of {name}, max length {length}"
     contest = compete(title, "byte", cases, options.effort)
     copied = options.ceiling.seconds["copy"]

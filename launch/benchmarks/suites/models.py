@@ -25,7 +25,7 @@ MANY = (16, 256)
 
 def measure(options: Options) -> list[Contest]:
     """Go through the registered architectures, each at its small preset."""
-    names = options.effort.pick(tuple(MODELS), ("lstm",))
+    names = options.choose(MODELS, options.effort.pick(tuple(MODELS), ("lstm",)))
     found = []
     for name in names:
         found += [train_one_and_many(options, name), generate_one_and_many(options, name)]

@@ -1,9 +1,11 @@
 """What a suite is told."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from identjax.errors import ConfigError
+from identjax.registry import Registry
 from launch.benchmarks.timing import Contest, Effort
 
 
@@ -17,6 +19,11 @@ class Options:
     peers: Sequence[str]
     ceiling: Contest
     tell: Callable[[Contest], None]
+    only: tuple[str, ...] = ()
+
+    def choose(self, known: Registry[Any], default: Iterable[str]) -> tuple[str, ...]:
+        """Give the registered names that were asked for, or the default ones."""
+        return tuple(map(known.canonical, self.only)) or tuple(default)
 
 
 def read_counts(texts: Sequence[str] | None) -> list[int]:
