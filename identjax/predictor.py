@@ -102,10 +102,7 @@ def complete_stack(
     """
     length = stack.max_length + 2
     eos, pad = stack.vocabulary.eos, stack.vocabulary.pad
-    n, p = prompts_NxP.shape
-    if p > length:
-        longest = f"at most {length - 2} symbols, the maximum length"
-        raise ConfigError("prompt length", p - 1, longest)
+    n, p = _measure_prompts(prompts_NxP, length)
     m = jax.tree.leaves(stack)[0].shape[0]
     advance = _over_members_and_rows(lambda one, state, token: one.advance(state, token))
     log_probs = _over_members_and_rows(lambda one, state: one.log_probs(state))
@@ -139,6 +136,14 @@ def complete_stack(
         unfinished, step, (jnp.int32(p), state, tokens, done_MxN)
     )
     return Completions(tokens, finished_MxN)
+
+
+def _measure_prompts(prompts_NxP: jax.Array, length: int) -> tuple[int, int]:
+    n, p = prompts_NxP.shape
+    if p > length:
+        longest = f"at most {length - 2} symbols, the maximum length"
+        raise ConfigError("prompt length", p - 1, longest)
+    return n, p
 
 
 def _over_members_and_rows(function: Callable[..., Any]) -> Callable[..., Any]:

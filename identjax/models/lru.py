@@ -15,7 +15,7 @@ from identjax.models.blocks import BlockNet, Mixer
 from identjax.models.laws import declare
 from identjax.models.layers import Linear, Places
 from identjax.models.linen import LinenModel, Net
-from identjax.models.scans import scan_diagonal
+from identjax.models.scans import recur_diagonal
 
 
 @MODELS.register("lru")
@@ -97,5 +97,5 @@ class LRUMixer(Mixer):
     def __call__(self, x_BxTxD: jax.Array, places: Places) -> jax.Array:
         """Read all positions."""
         decay_N, inputs_BxTxN = self.recur(x_BxTxD)
-        h_BxTxN = scan_diagonal(places.position == 0, decay_N, inputs_BxTxN)
+        h_BxTxN = recur_diagonal(places.position == 0, decay_N, inputs_BxTxN)
         return self.leave(h_BxTxN, x_BxTxD)

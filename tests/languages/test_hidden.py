@@ -12,6 +12,7 @@ from identjax.errors import ConfigError
 from identjax.languages import ginc
 from identjax.languages.dfa import draw_dfa
 from identjax.predictor import log_prob_of
+from tests.contracts.test_language_samples import check_frequencies
 
 
 def forward(parts: ginc.Parts, words: list[int], smoothing: float = 0.0) -> float:
@@ -118,6 +119,14 @@ def test_smoothing_is_a_number_that_can_be_swept() -> None:
     np.testing.assert_allclose(swept[0], lang.score(tokens), atol=1e-4)
     fixed = languages.make("ginc", 20, smoothing=0.1).score(tokens)
     np.testing.assert_allclose(swept[1], fixed, atol=1e-4)
+
+
+def test_draws_with_smoothing_follow_the_smoothed_law() -> None:
+    lang = languages.make("ginc", 4, words=4, smoothing=0.4, seed=1)
+    found = lang.support(2000)
+    assert found is not None
+    draws = [np.asarray(lang.core.sample(jax.random.key(s), 1024)) for s in range(4)]
+    check_frequencies(draws, found[0], np.exp(found[1]))
 
 
 def test_entropy_that_is_not_exact_raises() -> None:

@@ -8,6 +8,7 @@ import pytest
 from identjax import models
 from identjax.models import Dropout, laws
 from identjax.models.layers import drop, locate
+from identjax.models.scans import join_diagonal, scan_diagonal
 from identjax.vocabulary import Vocabulary
 
 
@@ -43,6 +44,18 @@ def test_locate_starts_anew_at_each_bos() -> None:
     string, position = locate(jnp.array([[0, 9, 1, 9, 9, 2], [9, 1, 1, 1, 9, 1]]), 9)
     assert string.tolist() == [[0, 1, 1, 2, 3, 3], [1, 1, 1, 1, 2, 2]]
     assert position.tolist() == [[0, 0, 1, 0, 0, 1], [0, 1, 2, 3, 0, 1]]
+
+
+def test_both_forms_of_a_diagonal_recurrence_agree_and_start_anew() -> None:
+    rng = np.random.default_rng(0)
+    real, imaginary = rng.normal(size=(2, 3, 37, 5)).astype(np.float32)
+    decay = 0.9 * np.exp(1j * rng.uniform(0, 3, 5)).astype(np.complex64)
+    starts = jnp.zeros((3, 37), bool).at[:, 0].set(True).at[1, 9].set(True)
+    inputs = real + 1j * imaginary
+    scanned, joined = (f(starts, decay, inputs) for f in (scan_diagonal, join_diagonal))
+    np.testing.assert_allclose(scanned, joined, rtol=1e-5, atol=1e-5)
+    afresh = scan_diagonal(starts[:1, :28], decay, inputs[1:2, 9:])
+    np.testing.assert_allclose(scanned[1:2, 9:], afresh, rtol=1e-6)
 
 
 def test_initial_parameters_follow_their_laws() -> None:
