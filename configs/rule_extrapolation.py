@@ -61,6 +61,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.momentum = 0.9
     config.check_every = 100
     config.rungs = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+    config.snapshot_steps = (100, 200, 400, 800, 1600, 3200)
     config.seeds = 8
     config.block = variant == "smoke"
     if config.block:
@@ -68,6 +69,7 @@ def get_config(variant: str = "") -> ConfigDict:
         config.batch = 32
         config.steps = 1500
         config.rungs = (1.0, 0.3, 0.1, 0.03, 0.01)
+        config.snapshot_steps = ()
     return config
 
 

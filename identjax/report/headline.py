@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from identjax.analysis.tables import drop_rows
 from identjax.report.gather import Source
 from identjax.report.select import Floats, epsilons, floats, main_rule, reported, split_by, where
 from identjax.report.words import count, nats, share
@@ -19,8 +20,8 @@ class Finding:
     """One language: how many members are close to the truth, and what those do elsewhere.
 
     `close` have a snapshot whose KL to the truth, evaluated anew, is below ε; `perfect` are those
-    of them that keep every rule on every judged prompt in distribution, or None where no prompt
-    was judged; `rates` are theirs out of distribution.
+    of them that keep on every judged prompt in distribution every rule that the truth keeps
+    there, or None where no prompt was judged; `rates` are theirs out of distribution.
     """
 
     language: str
@@ -69,7 +70,8 @@ def find(source: Source, language: str) -> Finding:
             m for m, is_close in zip(at["member_id"].to_pylist(), below, strict=True) if is_close
         }
     rows = where(rules, rung=rung or "final", member_id=sorted(close))
-    perfect = _perfect(where(rows, split="id"))
+    inside = where(rows, split="id")
+    perfect = _perfect(drop_rows(inside, rule=_broken_by_the_truth(source, language)))
     spoken_of = perfect if perfect else close
     ood = where(rows, split="ood", rule=rule, member_id=sorted(spoken_of))
     rates = floats(ood, "rate")
@@ -83,6 +85,13 @@ def find(source: Source, language: str) -> Finding:
         rates[~np.isnan(rates)],
         nearest,
     )
+
+
+def _broken_by_the_truth(source: Source, language: str) -> set[str]:
+    """Give the rules that the truth's own completions break in distribution, as R2c of L1 is."""
+    rows = where(source.baselines, language=language, baseline="truth", split="id")
+    rates = zip(rows["rule"].to_pylist(), floats(rows, "rate"), strict=True)
+    return {rule for rule, rate in rates if rate < 1}
 
 
 def _perfect(rows: pa.Table) -> set[str] | None:

@@ -26,6 +26,9 @@ FIELDS = (
     "mean",
     "low",
     "high",
+    "interquartile_mean",
+    "interquartile_low",
+    "interquartile_high",
     "smallest",
     "largest",
     "mean_with_failures",
@@ -113,7 +116,7 @@ def _rows(source: Source) -> list[Row]:
 def _summarise(part: pa.Table, failures: int) -> Row:
     rates = floats(part, "rate")
     rates = rates[~np.isnan(rates)]
-    found = seed_interval(rates, bounds=(0.0, 1.0))
+    found, middle = (seed_interval(rates, trim=trim, bounds=(0.0, 1.0)) for trim in (0, 0.25))
     judged = bool(len(rates))
     # Equal rates say nothing of how far others may lie: the range shows that they are equal.
     spread = judged and float(np.ptp(rates)) > 0
@@ -122,6 +125,9 @@ def _summarise(part: pa.Table, failures: int) -> Row:
         "mean": float(rates.mean()) if judged else None,
         "low": found.low if spread else None,
         "high": found.high if spread else None,
+        "interquartile_mean": middle.value if judged else None,
+        "interquartile_low": middle.low if spread else None,
+        "interquartile_high": middle.high if spread else None,
         "smallest": float(rates.min()) if judged else None,
         "largest": float(rates.max()) if judged else None,
         "mean_with_failures": float(rates.sum() / (len(rates) + failures)) if judged else None,

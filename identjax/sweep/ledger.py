@@ -94,9 +94,12 @@ def member_row(member: Member, outcome: Outcome) -> dict[str, Any]:
 
 
 def member_of(row: dict[str, Any]) -> Member:
-    """Make the member of a row of members.parquet again."""
-    fields = {name: row[name] for name in KINDS}
-    options = {name: json.loads(row[name]) for name in OPTIONS}
+    """Make the member of a row of members.parquet again.
+
+    A field that was not there yet when the row was written has its default.
+    """
+    fields = {name: row[name] for name in KINDS if name in row}
+    options = {name: json.loads(row[name]) for name in OPTIONS if name in row}
     return Member(**{**fields, **options, "steps": row["budget"]})
 
 

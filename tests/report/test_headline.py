@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from identjax.report.gather import gather
@@ -74,6 +75,23 @@ def test_what_is_found_is_what_was_planted(tmp_path: pathlib.Path) -> None:
     assert (found.rung, found.members, found.close, found.perfect) == ("0.01", 16, 12, 12)
     assert sorted(set(found.rates.tolist())) == pytest.approx([(s + 1) / 9 for s in range(6)])
     assert found.nearest == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(("truth", "perfect"), [(1.0, 0), (0.5, 12)])
+def test_perfection_is_to_keep_what_the_truth_keeps(
+    truth: float, perfect: int, tmp_path: pathlib.Path
+) -> None:
+    store = plant(tmp_path, seeds=8)
+    for name, rate in (("rules", 0.5), ("baselines", truth)):
+        table = store.read_eval(name)
+        assert table is not None
+        rows = table.to_pylist()
+        for row in rows:
+            if (row["split"], row["rule"]) == ("id", "R1"):
+                row["rate"] = rate
+        store.write_eval(name, pa.Table.from_pylist(rows, table.schema))
+    (source,) = gather([tmp_path])
+    assert find(source, "L3").perfect == perfect
 
 
 def test_the_rung_is_the_smallest_that_most_members_reached(tmp_path: pathlib.Path) -> None:

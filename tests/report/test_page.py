@@ -22,6 +22,8 @@ def test_the_rule_table_has_the_planted_rates(tmp_path: pathlib.Path) -> None:
     assert float(row["mean"]) == pytest.approx(0.5)
     assert (float(row["smallest"]), float(row["largest"])) == (1 / 7, 6 / 7)
     assert float(row["low"]) < 0.5 < float(row["high"])
+    assert float(row["interquartile_mean"]) == pytest.approx(0.5)
+    assert float(row["interquartile_low"]) < 0.5 < float(row["interquartile_high"])
     assert (row["n"], row["members"], row["prompts"], row["unsatisfiable"]) == (
         "6",
         "6",
