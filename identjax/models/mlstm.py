@@ -65,8 +65,12 @@ def mix_parallel(x: Gated, string_BxT: jax.Array) -> jax.Array:
 
 
 def mix_chunked(x: Gated, string_BxT: jax.Array, chunk: int) -> jax.Array:
-    """Give the same with weights within chunks alone, and a memory carried between them."""
+    """Give the same with weights within chunks alone, and a memory carried between them.
+
+    Chunks are of one size, `chunk` at most, with as little padding as that leaves.
+    """
     b, t, heads, width = x.q.shape
+    chunk = -(-t // -(-t // chunk))
     past = -t % chunk
     parts = [jnp.pad(a, [(0, 0), (0, past)] + [(0, 0)] * (a.ndim - 2)) for a in (*x, string_BxT)]
     cut = [jnp.moveaxis(a.reshape(b, -1, chunk, *a.shape[2:]), 1, 0) for a in parts]
