@@ -45,16 +45,10 @@ class Brackets(Predictor):
     vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
     max_length: int = dataclasses.field(metadata={"static": True})
 
-    @property
-    def bits(self) -> int:
-        """How many bits tell the kinds apart: 1 or 2, so that none is cut by the end of a word."""
-        return 1 if self.vocabulary.eos <= 4 else 2
-
     def start(self) -> State:
         """Stand before BOS, with nothing on the stack."""
-        words = max(1, -(-self.bits * (self.max_length // 2) // 32))
         fresh = jnp.int32(self.log_p.shape[0] - 3)
-        return Reading(fresh, jnp.int32(0), jnp.zeros(words, jnp.uint32))
+        return Reading(fresh, jnp.int32(0), empty_stack(self.vocabulary, self.max_length))
 
     def advance(self, state: State, token: jax.Array) -> State:
         """Push or pop; a closing bracket must be of the kind on top."""
@@ -64,13 +58,8 @@ class Brackets(Predictor):
         opens, closes = symbol & (token % 2 == 0), symbol & (token % 2 == 1)
         deep = (state.depth > 0).astype(jnp.int32)
         row = self.next_row[state.row, deep, jnp.where(known, token, 0)]
-        fits = known & (~closes | (self._top(state) == kind))
-        up, down = np.uint32(self.bits), np.uint32(32 - self.bits)
-        none = jnp.zeros(1, jnp.uint32)
-        before = jnp.concatenate([none, state.stack[:-1]])
-        after = jnp.concatenate([state.stack[1:], none])
-        pushed = (state.stack << up | before >> down).at[0].add(kind.astype(jnp.uint32))
-        popped = state.stack >> up | after << down
+        fits = known & (~closes | (top_of(state.stack, v) == kind))
+        pushed, popped = push_and_pop(state.stack, kind, v)
         return Reading(
             jnp.where(fits, row, dead),
             state.depth + opens.astype(jnp.int32) - closes.astype(jnp.int32),
@@ -90,16 +79,39 @@ class Brackets(Predictor):
         """Draw with one random word per token."""
         return sample_by_scan(self, key, n)
 
-    def _top(self, state: Reading) -> jax.Array:
-        """The kind on top of the stack, 0 where it is empty."""
-        return (state.stack[0] & np.uint32(2**self.bits - 1)).astype(jnp.int32)
-
     def _view(self, state: Reading) -> jax.Array:
-        above = jnp.where(state.depth > 0, 1 + self._top(state), 0)
+        above = jnp.where(state.depth > 0, 1 + top_of(state.stack, self.vocabulary), 0)
         return state.row * self.log_p.shape[1] + above
 
     def _law(self, view: jax.Array) -> jax.Array:
         return self.log_p.reshape(-1, self.vocabulary.size)[view]
+
+
+def kind_bits(vocabulary: Vocabulary) -> int:
+    """How many bits tell the kinds apart: 1 or 2, so that none is cut by the end of a word."""
+    return 1 if vocabulary.eos <= 4 else 2
+
+
+def empty_stack(vocabulary: Vocabulary, max_length: int) -> jax.Array:
+    """Give words [W] for half as many kinds as there are symbols in a string."""
+    words = -(-kind_bits(vocabulary) * (max_length // 2) // 32)
+    return jnp.zeros(max(1, words), jnp.uint32)
+
+
+def top_of(stack_W: jax.Array, vocabulary: Vocabulary) -> jax.Array:
+    """Give the kind on top, 0 where there is none."""
+    return (stack_W[0] & np.uint32(2 ** kind_bits(vocabulary) - 1)).astype(jnp.int32)
+
+
+def push_and_pop(
+    stack_W: jax.Array, kind: jax.Array, vocabulary: Vocabulary
+) -> tuple[jax.Array, jax.Array]:
+    """Give the stack with one more kind on it, and with one less."""
+    up, down = np.uint32(kind_bits(vocabulary)), np.uint32(32 - kind_bits(vocabulary))
+    none = jnp.zeros(1, jnp.uint32)
+    before, after = (jnp.concatenate(pair) for pair in ([none, stack_W[:-1]], [stack_W[1:], none]))
+    pushed = (stack_W << up | before >> down).at[0].add(kind.astype(jnp.uint32))
+    return pushed, stack_W >> up | after << down
 
 
 def make_brackets(

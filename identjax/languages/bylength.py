@@ -1,6 +1,6 @@
 """Drawing nested brackets of given lengths.
 
-Axes: N string, T position, D depth; o opening and c closing brackets so far, n pairs in all.
+Axes: N string, T position, W word of a stack; o opening and c closing brackets so far, n pairs.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from identjax.languages.brackets import empty_stack, push_and_pop, top_of
 from identjax.languages.family import LengthSampler
 from identjax.vocabulary import Vocabulary
 
@@ -64,26 +65,26 @@ def draw_nested(
     shape_key, kind_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
     u_TxN = jax.random.uniform(shape_key, (max_length, n))
     kinds_TxN = jax.random.randint(kind_key, (max_length, n), 0, kinds, jnp.int32)
-    at_D = jnp.arange(max_length // 2 + 1)
+    move = jax.vmap(lambda stack_W, kind: push_and_pop(stack_W, kind, vocabulary))
+    look = jax.vmap(lambda stack_W: top_of(stack_W, vocabulary))
 
     def step(
         state: tuple[jax.Array, jax.Array, jax.Array], column: tuple[jax.Array, jax.Array]
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], jax.Array]:
-        o_N, c_N, stack_NxD = state
+        o_N, c_N, stack_NxW = state
         u_N, kind_N = column
         writes_N = o_N + c_N < lengths_N
         opens_N = writes_N & (u_N < p_open(o_N, c_N))
         closes_N = writes_N & ~opens_N
-        depth_Nx1 = (o_N - c_N)[:, None]
-        top_N = jnp.where(at_D[None] == depth_Nx1 - 1, stack_NxD, 0).sum(1, dtype=jnp.int32)
-        pushed_NxD = jnp.where(at_D[None] == depth_Nx1, kind_N[:, None], stack_NxD)
-        stack_NxD = jnp.where(opens_N[:, None], pushed_NxD, stack_NxD)
-        token_N = jnp.where(opens_N, 2 * kind_N, 2 * top_N + 1)
+        token_N = jnp.where(opens_N, 2 * kind_N, 2 * look(stack_NxW) + 1)
+        pushed_NxW, popped_NxW = move(stack_NxW, kind_N)
+        stack_NxW = jnp.where(opens_N[:, None], pushed_NxW, popped_NxW)
         counts = o_N + opens_N.astype(jnp.int32), c_N + closes_N.astype(jnp.int32)
-        return (*counts, stack_NxD), jnp.where(writes_N, token_N, vocabulary.pad)
+        return (*counts, stack_NxW), jnp.where(writes_N, token_N, vocabulary.pad)
 
     zeros_N = jnp.zeros(n, jnp.int32)
-    start = zeros_N, zeros_N, jnp.zeros((n, len(at_D)), jnp.int32)
+    empty_W = empty_stack(vocabulary, max_length)
+    start = zeros_N, zeros_N, jnp.broadcast_to(empty_W, (n, *empty_W.shape))
     _, tokens_TxN = lax.scan(step, start, (u_TxN, kinds_TxN))
     return frame_drawn(tokens_TxN.T, lengths_N, vocabulary)
 

@@ -1,12 +1,13 @@
 """What the papers' languages imply: floors, published prompts, chance, and memory."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from identjax import languages
 from identjax.languages import baselines
-from identjax.predictor import complete
+from identjax.predictor import complete, log_prob_of
 
 PAPERS = ("L1", "L2", "L3", "L4", "L5", "L6")
 
@@ -95,6 +96,23 @@ def test_scoring_stays_small(name: str) -> None:
     compiled = jax.jit(lambda one, rows: one.score(rows)).lower(lang, tokens).compile()
     memory = compiled.memory_analysis()
     assert memory.temp_size_in_bytes + memory.output_size_in_bytes < 2**30
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("L4", {}), ("dyck", {}), ("dyck", {"kinds": 4}), ("L6", {}), ("copy", {})],
+)
+def test_long_draws_are_strings_of_their_length(name: str, options: dict) -> None:
+    lang = languages.make(name, 160, **options)
+    lengths = np.array([2, 66, 100, 158, 160] * 10)
+    tokens = np.asarray(lang.sample_given_length(jax.random.key(0), jnp.asarray(lengths)))
+    np.testing.assert_array_equal((tokens < lang.vocabulary.eos).sum(1), lengths)
+    assert np.isfinite(np.asarray(log_prob_of(lang.score(tokens), tokens))).all()
+    # The last symbol is told by one far before it: the one two further on is of another kind.
+    rows, wrong = np.arange(len(lengths)), tokens.copy()
+    shift = 1 if name == "copy" else 2
+    wrong[rows, lengths] = (tokens[rows, lengths] + shift) % lang.vocabulary.eos
+    assert (log_prob_of(lang.score(wrong), wrong) == -np.inf).all()
 
 
 def test_only_a_few_bracket_prompts_can_still_keep_r1() -> None:
