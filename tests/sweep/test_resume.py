@@ -20,6 +20,8 @@ def events(store: Store) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
+# The array reader's callbacks may come after its own event loop has closed on an error.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
