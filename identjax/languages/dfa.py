@@ -14,7 +14,7 @@ from identjax.languages.automaton import AutomatonFamily
 from identjax.languages.family import Family, ListedFamily, register
 from identjax.languages.graph import NONE
 from identjax.languages.rules import Finite, Rule, nonempty
-from identjax.languages.table import Table, make_table
+from identjax.languages.table import Table, draw_from_tables, make_table
 from identjax.mixture import Mixture
 from identjax.predictor import Predictor
 from identjax.vocabulary import Vocabulary
@@ -147,6 +147,19 @@ def _path_rule(dfa: Dfa, symbols: tuple[str, ...]) -> Rule:
     return Finite((*rows, ()), tuple(range(broken)))
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TablePool(Mixture):
+    """A mixture of a stack of tables, drawn from without a posterior."""
+
+    @functools.partial(jax.jit, static_argnames=("n",))
+    def sample(self, key: jax.Array, n: int) -> jax.Array:
+        """Choose a table for each string, then follow it."""
+        which_key, string_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
+        which_N = jax.random.categorical(which_key, self.log_weights, shape=(n,))
+        return draw_from_tables(self.components, string_key, which_N.astype(jnp.int32))
+
+
 @register("regbench")
 @dataclasses.dataclass(frozen=True)
 class RegBench(ListedFamily):
@@ -224,7 +237,7 @@ class RegBench(ListedFamily):
         with jax.ensure_compile_time_eval():
             stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
             log_weights = jnp.full(self.pool, -np.log(self.pool), jnp.float32)
-        return Mixture(stack, log_weights)
+        return TablePool(stack, log_weights)
 
     def _table(self, dfa: Dfa, rows: int) -> Table:
         """Lay out (string, place in it, DFA state), with `rows` for the last of these."""

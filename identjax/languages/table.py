@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from identjax.languages.draw import pick
 from identjax.languages.graph import NONE, Graph
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
@@ -57,18 +58,24 @@ class Table(Predictor):
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """Draw with one random word per token, by inverse cumulative sums."""
-        vocabulary = self.vocabulary
-        u_TxN = jax.random.uniform(key, (self.max_length + 1, n))
+        return draw_from_tables(jax.tree.map(lambda x: x[None], self), key, jnp.zeros(n, jnp.int32))
 
-        def step(state_N: jax.Array, u_N: jax.Array) -> tuple[jax.Array, jax.Array]:
-            drawn_N = (self.cumulative[state_N] <= u_N[:, None]).sum(1, dtype=jnp.int32)
-            ended_N = state_N >= self.log_p.shape[0] - 2
-            token_N = jnp.where(ended_N, vocabulary.pad, drawn_N)
-            return self.next_state[state_N, token_N], token_N
 
-        first = self.next_state[self.start(), vocabulary.bos]
-        _, tokens_TxN = lax.scan(step, jnp.full(n, first), u_TxN)
-        return jnp.concatenate([jnp.full((n, 1), vocabulary.bos, jnp.int32), tokens_TxN.T], 1)
+def draw_from_tables(tables: Table, key: jax.Array, which_N: jax.Array) -> jax.Array:
+    """Draw one string from the chosen table of a stack for each row."""
+    rows, vocabulary = tables.log_p.shape[1], tables.vocabulary
+    next_state, sums = (x.reshape(-1, x.shape[-1]) for x in (tables.next_state, tables.cumulative))
+    u_TxN = jax.random.uniform(key, (tables.max_length + 1, *which_N.shape))
+
+    def step(state_N: jax.Array, u_N: jax.Array) -> tuple[jax.Array, jax.Array]:
+        at_N = which_N * rows + state_N
+        token_N = jnp.where(state_N >= rows - 2, vocabulary.pad, pick(sums[at_N], u_N))
+        return next_state[at_N, token_N], token_N
+
+    bos_N = jnp.full_like(which_N, vocabulary.bos)
+    first_N = next_state[which_N * rows + rows - 3, bos_N]
+    _, tokens_TxN = lax.scan(step, first_N, u_TxN)
+    return jnp.concatenate([bos_N[:, None], tokens_TxN.T], 1)
 
 
 def build_table(graph: Graph, vocabulary: Vocabulary, max_length: int) -> Table:
