@@ -47,6 +47,6 @@ def tabulate(rows: list[Row]) -> Table:
 
 def _percent(row: Row) -> str:
     text = f"{100 * row['share']:.0f}%"
-    if row["low"] != row["low"]:
-        return text
-    return f"{text} [{100 * row['low']:.0f}%, {100 * row['high']:.0f}%]"
+    if row["low"] == row["low"]:
+        text += f" [{100 * row['low']:.0f}%, {100 * row['high']:.0f}%]"
+    return text.replace("-", "−")
