@@ -16,7 +16,8 @@ from jax.nn import logsumexp
 
 from identjax.errors import ConfigError
 from identjax.languages.brackets import DEAD, ENDED, FRESH, READING, place_marks
-from identjax.languages.draw import enumerate_law
+from identjax.languages.derive import Deriver, make_deriver
+from identjax.languages.draw import enumerate_law, sample_by_scan
 from identjax.languages.family import Family, Support, register
 from identjax.languages.grammar import Grammar, Production, check_unambiguous, read_grammar
 from identjax.languages.hmm import log_of
@@ -60,6 +61,7 @@ class Parser(Predictor):
     log_words: jax.Array
     log_rule: jax.Array
     rule: jax.Array
+    deriver: Deriver | None
     vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
     max_length: int = dataclasses.field(metadata={"static": True})
 
@@ -91,6 +93,13 @@ class Parser(Predictor):
         after = Chart(outer, begun, inside, t + 1, mode)
         kept = jax.tree.map(lambda new, old: jnp.where(reads, new, old), after, state)
         return kept._replace(mode=mode)
+
+    @functools.partial(jax.jit, static_argnames=("n",))
+    def sample(self, key: jax.Array, n: int) -> jax.Array:
+        """Draw derivations from the top down, which needs no chart."""
+        if self.deriver is None:
+            return sample_by_scan(self, key, n)
+        return self.deriver.sample(key, n, self.vocabulary)
 
     def log_probs(self, state: State) -> jax.Array:
         """Give each symbol what the constituents that can begin next give it."""
@@ -239,6 +248,7 @@ class Pcfg(Family):
             log_of(words),
             log_of(np.array([pair[3] for pair in g.pairs])),
             rules,
+            make_deriver(g, length),
             Vocabulary(g.symbols),
             length,
         )
