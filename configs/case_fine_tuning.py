@@ -29,7 +29,7 @@ FULL = {
 SMOKE = {
     "select_seeds": 2,
     "report_seeds": 3,
-    "alphas": ALPHAS,
+    "alphas": (0.01, *ALPHAS, 100.0),
     "basis_alphas": (1.0,),
     "permutations": 2,
     "sgd_rates": (0.0004, 0.002, 0.01, 0.05),

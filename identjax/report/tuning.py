@@ -201,30 +201,40 @@ def _average_curves(source: Source, rows: Sequence[Row]) -> Iterator[Row]:
 def tabulate(rows: Sequence[Row]) -> Table:
     """Lay the changes under each other."""
     caption = (
-        "Every start is one function with its parameters changed; the logits differ by no more "
-        "than the last column says, on strings of the language and on strings of uniform symbols. "
-        "Loss: of the population, in nats per sequence, after the same number of steps, mean over "
-        "members that did not diverge. Ratio: to the same start unchanged, geometric mean, with "
-        "the least and the largest of members. The learning rate is the best one of the unchanged "
-        "starts of other seeds."
+        "Loss: of the population, in nats per sequence, KL to the truth and entropy, after the "
+        "same steps; mean over members that did not diverge. Over unchanged: to the loss from "
+        "the same start with its parameters as they were, geometric mean, with the least and the "
+        "largest of members. Rule: its rate in and out of distribution. Start: how far the "
+        "changed start is from the unchanged one, the largest KL in nats and difference of "
+        "logits, on strings of the language and on strings of uniform symbols. The learning rate "
+        "is the best one of unchanged starts of other seeds."
     )
     columns = (
-        text("optimizer", "optimizer"),
-        number("learning rate", "learning_rate", _short),
         text("change", "change"),
         number("α", "alpha", _short),
-        whole("starts", "starts"),
         whole("members", "members"),
         whole("diverged", "diverged"),
+        number("KL to the truth", "kl_nats", _figures),
         number("loss", "loss", _figures),
         Column("loss over unchanged", _say_ratio),
-        Column("rule in distribution", lambda row: share(row["rate_id"])),
-        Column("out of it", lambda row: share(row["rate_ood"])),
-        number("KL at the start", "start_kl_nats", _tiny),
-        number("logits at the start", "start_logits", _tiny),
+        Column("rule in", lambda row: share(row["rate_id"])),
+        Column("out", lambda row: share(row["rate_ood"])),
+        number("start: KL", "start_kl_nats", _tiny),
+        number("logits", "start_logits", _tiny),
     )
+
+    def head(row: Row) -> str:
+        rate, starts = f"learning rate {row['learning_rate']:g}", count(row["starts"], "start")
+        return f"{row['optimizer']}, {rate}, {starts}"
+
     return Table(
-        "fine_tuning", "One function, several parameters", caption, FIELDS, columns, tuple(rows)
+        "fine_tuning",
+        "One function, several parameters",
+        caption,
+        FIELDS,
+        columns,
+        tuple(rows),
+        head,
     )
 
 
@@ -284,4 +294,6 @@ def _figures(value: float | None) -> str:
 
 
 def _tiny(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.1e}" if value else nats(value)
+    if value is None or value == 0 or abs(value) >= 0.01:
+        return nats(value)
+    return f"{value:.1e}"
