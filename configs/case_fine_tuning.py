@@ -23,7 +23,7 @@ FULL = {
     "alphas": (0.01, 0.1, *ALPHAS, 10.0, 100.0),
     "basis_alphas": (0.25, 1.0, 4.0),
     "permutations": 4,
-    "sgd_rates": (0.0004, 0.002, 0.01, 0.05, 0.25),
+    "sgd_rates": (0.0004, 0.001, 0.002, 0.005, 0.01),
     "adam_rates": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
 }
 SMOKE = {
@@ -32,7 +32,7 @@ SMOKE = {
     "alphas": (0.01, *ALPHAS, 100.0),
     "basis_alphas": (1.0,),
     "permutations": 2,
-    "sgd_rates": (0.0004, 0.002, 0.01, 0.05),
+    "sgd_rates": (0.0004, 0.002, 0.01),
     "adam_rates": (1e-3, 3e-3, 1e-2),
 }
 PATH = "configs/case_fine_tuning.py"
@@ -51,22 +51,22 @@ def get_config(variant: str = "") -> ConfigDict:
         {"transformer": {"d_model": 16, "heads": 2, "layers": 1, "ff": 512, "activation": "relu"}}
     )
     config.schedule = "cosine"
-    config.check_every = 20
+    config.check_every = 40
     config.width = 0
     if stage == "source":
         return _set_source(config)
     config.start_from = ConfigDict(
-        {"config": f"{PATH}:{size + '_' if size else ''}source", "workdir": "", "rung": "0.03"}
+        {"config": f"{PATH}:{size + '_' if size else ''}source", "workdir": "", "rung": "0.3"}
     )
     config.language = "anbnan"
     config.optimizer = "sgd"
     config.momentum = 0.9
     config.learning_rate = 0.01
     # Members are sure of what is now wrong: without a warm-up the first steps are chaos.
-    config.warmup = 120
+    config.warmup = 240
     config.clip = 0.0
     config.dropout = 0.0
-    config.steps = 480
+    config.steps = 960
     config.rungs = (1.0, 0.1)
     return config
 
@@ -77,8 +77,8 @@ def _set_source(config: ConfigDict) -> ConfigDict:
     config.learning_rate = 3e-3
     config.warmup = 100
     config.steps = 3000
-    config.stop_below = 0.03
-    config.rungs = (1.0, 0.1, 0.03)
+    config.stop_below = 0.3
+    config.rungs = (1.0, 0.3)
     return config
 
 
