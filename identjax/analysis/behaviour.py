@@ -53,7 +53,7 @@ def make_prompts(
             continue
         length = None if split == "bos" else decoding.prompt_length
         tokens = np.asarray(language.prompts(split, length).tokens, np.int32)
-        tokens = find_judged(objectives, language, tokens)
+        tokens = find_judged(objectives, language, split, tokens)
         if len(tokens):
             found[split] = tokens
     return found

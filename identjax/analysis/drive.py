@@ -30,7 +30,7 @@ from identjax.analysis.tables import EvalTables, Wanted, keys_of, select_rows
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import Language
 from identjax.sweep.load import Run
-from identjax.training.objective import MLE, check_apart
+from identjax.training.objective import MLE
 from identjax.vocabulary import Tokens
 
 # Members that differ in nothing but these share a cell.
@@ -175,7 +175,6 @@ class Evaluation:
         """Drop what was judged on prompts that an objective of a newer member teaches."""
         if set(truth.objectives) == {MLE}:
             return
-        check_apart(truth.objectives, truth.language)
         rows = select_rows(self.tables["completions"], member_id=truth.members)
         judged = keys_of(rows, "split", "prompt")
         for split, tokens in self._prompts(truth, splits).items():

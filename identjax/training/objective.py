@@ -122,23 +122,26 @@ def find_lessons(objective: str, language: Language) -> Lessons | None:
     return Lessons(tokens, *ends)
 
 
-def find_judged(objectives: Iterable[str], language: Language, tokens_NxP: Tokens) -> Tokens:
-    """Keep the prompts that none of some objectives teaches, the same for all of them."""
-    taught = np.zeros(len(tokens_NxP), bool)
-    for objective in objectives:
-        if lessons := find_lessons(objective, language):
-            taught |= lessons.cover(tokens_NxP)
-    return tokens_NxP[~taught]
+def find_judged(
+    objectives: Iterable[str], language: Language, split: str, tokens_NxP: Tokens
+) -> Tokens:
+    """Keep the prompts of a split that no objective teaches; refuse objectives that leave none."""
+    taught_N = np.zeros(len(tokens_NxP), bool)
+    names = sorted(set(objectives) - {MLE})
+    for name in names:
+        if lessons := find_lessons(name, language):
+            taught_N |= lessons.cover(tokens_NxP)
+    if len(taught_N) and taught_N.all():
+        allowed = f"lessons that leave prompts to be judged (they teach all {len(taught_N)}"
+        raise ConfigError("objective", " + ".join(names), f"{allowed} of split {split})")
+    return tokens_NxP[~taught_N]
 
 
 def check_apart(objectives: Iterable[str], language: Language) -> None:
-    """Refuse objectives that teach all the prompts that would be judged."""
-    names = sorted(set(objectives) - {MLE})
-    for split in ("id", "ood", "bos") if names else ():
-        tokens = language.prompts(split).tokens
-        if len(tokens) and not len(find_judged(names, language, tokens)):
-            allowed = f"lessons that leave prompts to be judged (they teach all {len(tokens)}"
-            raise ConfigError("objective", " + ".join(names), f"{allowed} of split {split})")
+    """Refuse objectives that teach all the prompts of a split that would be judged."""
+    if taught := set(objectives) - {MLE}:
+        for split in ("id", "ood", "bos"):
+            find_judged(taught, language, split, language.prompts(split).tokens)
 
 
 def find_teacher(name: str, language: Language) -> Predictor | None:
