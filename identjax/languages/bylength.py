@@ -4,6 +4,7 @@ Axes: N string, T position, W word of a stack; o opening and c closing brackets 
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -65,8 +66,8 @@ def draw_nested(
     shape_key, kind_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
     u_TxN = jax.random.uniform(shape_key, (max_length, n))
     kinds_TxN = jax.random.randint(kind_key, (max_length, n), 0, kinds, jnp.int32)
-    move = jax.vmap(lambda stack_W, kind: push_and_pop(stack_W, kind, vocabulary))
-    look = jax.vmap(lambda stack_W: top_of(stack_W, vocabulary))
+    move = jax.vmap(functools.partial(push_and_pop, vocabulary=vocabulary))
+    look = jax.vmap(functools.partial(top_of, vocabulary=vocabulary))
 
     def step(
         state: tuple[jax.Array, jax.Array, jax.Array], column: tuple[jax.Array, jax.Array]

@@ -95,8 +95,8 @@ def make_deriver(grammar: Grammar, max_length: int) -> Deriver | None:
             for length in range(2, size):
                 rest = weight[c, length - 1 : 0 : -1]
                 joint[a, length, r, 1:length] = p * weight[b, 1:length] * rest
-    joint = joint.reshape(len(weight), size, -1)
+    flat = joint.reshape(len(weight), size, -1)
     with np.errstate(divide="ignore", invalid="ignore"), jax.ensure_compile_time_eval():
-        logs = (np.log(x / x.sum(-1, keepdims=True)) for x in (weight[0], joint, words))
-        laws = (jnp.asarray(sum_up(np.nan_to_num(x, nan=-np.inf))) for x in logs)
-        return Deriver(*laws, jnp.asarray(children))
+        logs = (np.log(x / x.sum(-1, keepdims=True)) for x in (weight[0], flat, words))
+        laws = [jnp.asarray(sum_up(np.where(np.isnan(x), -np.inf, x))) for x in logs]
+        return Deriver(laws[0], laws[1], laws[2], jnp.asarray(children))
