@@ -1,5 +1,7 @@
 """How far members are from the truth, and their laws at given positions."""
 
+import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -9,12 +11,15 @@ import numpy as np
 from identjax.evaluation.stacks import count_members, map_members
 from identjax.keys import Purpose, key_for
 from identjax.languages.base import Language
+from identjax.languages.family import Family
 from identjax.predictor import Predictor
 from identjax.vocabulary import Tokens
 
 EXACT_UP_TO = 4096
 # So many positions are scored at once.
 POSITIONS = 16384
+# The truth's laws of one set of strings are kept where they take no more than this.
+KEPT_BYTES = 1 << 28
 
 
 class Excess(NamedTuple):
@@ -51,11 +56,14 @@ def measure_kl(
     laws are not finite has +inf.
     """
     tokens_NxT, log_w_N = draw_strings(language, n, seed)
+    cut = _blocks(tokens_NxT)
+    if tokens_NxT.size * language.vocabulary.size * 4 <= KEPT_BYTES:
+        truths = iter(_score_draws(_Draws(language.family, n, seed, language)))
+    else:
+        truths = (np.asarray(language.score(jnp.asarray(tokens))) for tokens in cut)
     blocks = [
-        excess_along(
-            np.asarray(language.score(jnp.asarray(tokens))), laws_along(stack, tokens, members)
-        )
-        for tokens in _blocks(tokens_NxT)
+        excess_along(log_p, laws_along(stack, tokens, members))
+        for log_p, tokens in zip(truths, cut, strict=True)
     ]
     per_string_MxN = np.concatenate(blocks, 1)[:, : len(tokens_NxT)]
     if log_w_N is not None:
@@ -65,6 +73,23 @@ def measure_kl(
     centred = per_string_MxN - np.where(np.isfinite(value_M), value_M, 0)[:, None]
     variance_M = (centred**2).sum(1) / (per_string_MxN.shape[1] - 1)
     return Excess(value_M, np.sqrt(variance_M / per_string_MxN.shape[1]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draws:
+    """The strings of one estimate, known by what they are drawn from."""
+
+    family: Family
+    n: int
+    seed: int
+    language: Language = dataclasses.field(compare=False)
+
+
+@functools.lru_cache(maxsize=2)
+def _score_draws(draws: _Draws) -> list[np.ndarray]:
+    """Give the truth's own laws, which may cost more than those of all members and are the same."""
+    tokens_NxT, _ = draw_strings(draws.language, draws.n, draws.seed)
+    return [np.asarray(draws.language.score(jnp.asarray(tokens))) for tokens in _blocks(tokens_NxT)]
 
 
 def excess_along(log_p_NxTxV: np.ndarray, log_q_MxNxTxV: np.ndarray) -> np.ndarray:

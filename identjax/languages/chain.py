@@ -65,7 +65,8 @@ class Chain:
             seen = belief * allowed_O[self.memory]
             log_mass += float(np.log(seen.sum()))
             belief = self._move(seen / seen.sum())
-        return log_mass
+        # Rounding must not make it more than everything.
+        return min(log_mass, 0.0)
 
     def draw(self, allowed_TxO: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw strings from p(· | allowed), exactly: weights backward, then states forward."""

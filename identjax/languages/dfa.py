@@ -14,6 +14,7 @@ from identjax.languages.automaton import AutomatonFamily
 from identjax.languages.family import Family, ListedFamily, register
 from identjax.languages.graph import NONE
 from identjax.languages.rules import Finite, Rule, nonempty
+from identjax.languages.shots import Task
 from identjax.languages.table import Table, draw_from_tables, make_table
 from identjax.mixture import Mixture
 from identjax.predictor import Predictor
@@ -229,6 +230,13 @@ class RegBench(ListedFamily):
     def rules(self) -> Mapping[str, Rule]:
         """None: what is legal depends on the hidden DFA."""
         return {}
+
+    @property
+    def in_context(self) -> Mapping[str, Task]:
+        """The next letter of a string, after whole strings of the same DFA."""
+        from identjax.languages.regbench_shots import RegBenchTask
+
+        return {"strings": RegBenchTask(self)}
 
     def build(self) -> Predictor:
         """Mix the tables of the pool."""

@@ -12,6 +12,7 @@ import numpy as np
 from identjax.errors import ConfigError
 from identjax.languages.draw import enumerate_law
 from identjax.languages.rules import Rule
+from identjax.languages.shots import Task
 from identjax.predictor import Predictor
 from identjax.registry import Registry
 from identjax.vocabulary import Tokens
@@ -91,6 +92,11 @@ class Family(abc.ABC):
     @property
     def published(self) -> Mapping[str, Iterable[str]]:
         """The papers' prompts as text, by the name of the set."""
+        return {}
+
+    @property
+    def in_context(self) -> Mapping[str, Task]:
+        """What may be asked after some examples of a hidden concept, by the form of the prompt."""
         return {}
 
 

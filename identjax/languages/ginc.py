@@ -18,6 +18,7 @@ from identjax.languages.brackets import DEAD, FRESH, READING, place_marks
 from identjax.languages.family import ListedFamily, register
 from identjax.languages.hmm import Hmm, log_of
 from identjax.languages.rules import Rule
+from identjax.languages.shots import Task
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Tokens, Vocabulary
 
@@ -115,6 +116,13 @@ class Ginc(ListedFamily):
             for unseen in (False, True)
             for k, n in fits
         }
+
+    @property
+    def in_context(self) -> Mapping[str, Task]:
+        """Each length of examples is a form."""
+        from identjax.languages.ginc_shots import make_tasks
+
+        return make_tasks(self)
 
     def build(self) -> Predictor:
         """The exact filter over the five pretraining concepts."""

@@ -1,0 +1,90 @@
+"""In-context tasks: what a language may be asked after some examples of a hidden concept.
+
+Axes: N prompt, P position (BOS included), V vocabulary.
+"""
+
+import abc
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from identjax.predictor import Predictor
+from identjax.vocabulary import Tokens
+
+# Learners are asked so many prompts of each form and number of examples, drawn with seed 0.
+ASKED = 128
+
+
+class Shots(NamedTuple):
+    """Prompts [N, P] filled with PAD, how many tokens each has [N], and what is asked.
+
+    `law` [N, V] is that of the next symbol given the hidden concept; an answer is the likeliest
+    symbol among `answers` [V], and right where `right` [N, V] says so.
+    """
+
+    tokens: Tokens
+    lengths: np.ndarray
+    answers: np.ndarray
+    right: np.ndarray
+    law: np.ndarray
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of a uniform choice among the answers."""
+        return float((self.right & self.answers).sum(1).mean() / self.answers.sum())
+
+
+class Swap(NamedTuple):
+    """The construction on all prompts of a form with so many examples, and what it costs.
+
+    `truth` and `swapped` are the predictors before and after; `members` [N, P] are prompts of B,
+    all of them or draws by the truth, and `shots` are in-context prompts, all in B. Then ln p(B),
+    KL(truth‖swapped) in nats per sequence with its standard error, and the least p2 on B;
+    `forward` is the KL by the forward algorithm over all documents, NaN where they are too many.
+    """
+
+    truth: Predictor
+    swapped: Predictor
+    members: Tokens
+    log_mass: float
+    kl_nats: float
+    kl_stderr: float
+    floor: float
+    forward: float = float("nan")
+    shots: Shots | None = None
+
+    @property
+    def bound(self) -> float:
+        """p(B) ln(1/c)."""
+        return float(np.exp(self.log_mass) * np.log(1 / self.floor))
+
+
+class Task(abc.ABC):
+    """One form of in-context prompts of a language."""
+
+    @property
+    @abc.abstractmethod
+    def examples(self) -> tuple[int, ...]:
+        """The numbers of examples that fit."""
+
+    @abc.abstractmethod
+    def draw(self, examples: int, n: int, seed: int = 0) -> Shots:
+        """Draw n prompts."""
+
+    @abc.abstractmethod
+    def observers(self) -> Mapping[str, Predictor]:
+        """Predictors to stand beside learners, by name."""
+
+    def swaps(self) -> Mapping[int, Swap]:
+        """The construction for some numbers of examples, where it has an exact mass."""
+        return {}
+
+
+def pad_rows(rows: list[list[int]], pad: int) -> tuple[Tokens, np.ndarray]:
+    """Put rows of several lengths under each other, and give their lengths."""
+    lengths = np.array([len(row) for row in rows])
+    found = np.full((len(rows), int(lengths.max())), pad, np.int32)
+    for place, row in zip(found, rows, strict=True):
+        place[: len(row)] = row
+    return found, lengths
