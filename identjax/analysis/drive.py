@@ -2,8 +2,6 @@
 
 import collections
 import dataclasses
-import functools
-import json
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from identjax import languages
+from identjax.analysis import in_context
 from identjax.analysis.behaviour import (
     SPLITS,
     Decoding,
@@ -27,8 +25,8 @@ from identjax.analysis.pairs import MEASURES, gather_laws, list_members, measure
 from identjax.analysis.pairwise import sample_members
 from identjax.analysis.sets import measure_sets
 from identjax.analysis.tables import EvalTables, Wanted, keys_of, select_rows
+from identjax.analysis.truths import Truth, find_truths
 from identjax.errors import ConfigError, unknown_name
-from identjax.languages.base import Language
 from identjax.sweep.load import Run
 from identjax.training.objective import MLE
 from identjax.vocabulary import Tokens
@@ -67,44 +65,6 @@ class Outcome:
         return [*lines, f"{workdir / 'evals'} is up to date: {news}"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Truth:
-    """A language as some members were trained on it, those members, and their objectives."""
-
-    name: str
-    max_length: int
-    options: str
-    members: tuple[str, ...]
-    objectives: tuple[str, ...]
-
-    @property
-    def names(self) -> dict[str, str | int]:
-        """The columns that say which truth a row is about."""
-        return {
-            "language": self.name,
-            "max_length": self.max_length,
-            "language_options": self.options,
-        }
-
-    @functools.cached_property
-    def language(self) -> Language:
-        """The language itself, built when it is first needed."""
-        return languages.make(self.name, self.max_length, **json.loads(self.options))
-
-
-def find_truths(members: Iterable[Mapping[str, object]]) -> list[Truth]:
-    """Tell the truths of some rows of members.parquet apart, in order."""
-    found: dict[tuple[str, int, str], dict[str, str]] = {}
-    for row in members:
-        key = (str(row["language"]), int(str(row["max_length"])), str(row["language_options"]))
-        own = found.setdefault(key, {})
-        own[str(row["member_id"])] = str(row.get("objective", MLE))
-    return [
-        Truth(*key, members=tuple(sorted(own)), objectives=tuple(sorted(set(own.values()))))
-        for key, own in sorted(found.items())
-    ]
-
-
 def evaluate(
     run: Run | CheckpointRun,
     rungs: Sequence[str] | None = None,
@@ -141,7 +101,11 @@ class Evaluation:
             raise ConfigError("workdir", str(run.workdir), allowed)
         self.members = {row["member_id"]: row for row in run.members().to_pylist()}
         ablation = bool(decoding.table_suffix)
-        extra = [] if ablation else ["likelihood", "pairwise", "baselines", "sets", "dynamics"]
+        extra = (
+            []
+            if ablation
+            else ["likelihood", "pairwise", "baselines", "sets", "dynamics", *in_context.TABLES]
+        )
         names = ["completions", "rules", *extra]
         self.tables = EvalTables(run.store, names, decoding.table_suffix)
 
@@ -161,6 +125,7 @@ class Evaluation:
             for rung in rungs:
                 began = time.monotonic()
                 new = self.add_members(truth, rung, splits)
+                new = max(new, self.add_in_context(truth, rung))
                 pairs = self.add_pairs(truth, rung, splits)
                 self.tables.save(SAVE_SECONDS)
                 evaluated, paired = evaluated + new, paired + pairs
@@ -221,6 +186,15 @@ class Evaluation:
                     rows = measure_dynamics(*own, when, groups[group])
                     self.tables.replace("dynamics", rows, rung=rung, member_id=ids)
         return sum(len(ids) for ids, _ in stacks.values())
+
+    def add_in_context(self, truth: Truth, rung: str) -> int:
+        """Ask the members of a rung in context where the language has a way; give their number."""
+        if "in_context" not in self.tables or not truth.language.family.in_context:
+            return 0
+        in_context.ask_observers(self.tables, truth.language, truth.names)
+        at_rung = set(select_rows(self.snapshots, rung=rung)["member_id"].to_pylist())
+        asked = at_rung & set(truth.members)
+        return in_context.ask_members(self.tables, self.run, truth.language, rung, asked)
 
     def _find_lacking(
         self, truth: Truth, rung: str, splits: Sequence[str]

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from identjax.analysis.behaviour import Decoding, make_prompts
-from identjax.analysis.drive import choose, find_truths
+from identjax.analysis.drive import choose
 from identjax.analysis.foreign import CheckpointRun
 from identjax.analysis.pairs import Stacks, list_members
 from identjax.analysis.pairwise import sample_members
 from identjax.analysis.tables import EvalTables, join_rows, make_rows, select_rows
+from identjax.analysis.truths import find_truths
 from identjax.evaluation.completions import complete_members
 from identjax.evaluation.likelihood import excess_along, laws_along
 from identjax.evaluation.stacks import take_members

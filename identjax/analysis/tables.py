@@ -93,6 +93,39 @@ DYNAMICS = pa.schema(
         ("longest", pa.int64()),
     ]
 )
+_ASKED = [
+    ("form", pa.string()),
+    ("examples", pa.int64()),
+    ("prompts", pa.int64()),
+    ("accuracy", pa.float64()),
+    ("tv", pa.float64()),
+    ("answered", pa.float64()),
+]
+IN_CONTEXT = pa.schema([("member_id", pa.string()), ("rung", pa.string()), *_ASKED])
+_TRUTH = [
+    ("language", pa.string()),
+    ("max_length", pa.int64()),
+    ("language_options", pa.string()),
+]
+OBSERVERS = pa.schema([*_TRUTH, ("observer", pa.string()), *_ASKED])
+SWAPS = pa.schema(
+    [
+        *_TRUTH,
+        ("form", pa.string()),
+        ("examples", pa.int64()),
+        ("places", pa.int64()),
+        ("log_mass", pa.float64()),
+        ("kl_nats", pa.float64()),
+        ("kl_stderr", pa.float64()),
+        ("kl_forward", pa.float64()),
+        ("floor", pa.float64()),
+        ("bound", pa.float64()),
+        ("agreement", pa.float64()),
+        ("accuracy", pa.float64()),
+        ("truth_accuracy", pa.float64()),
+        ("prompts", pa.int64()),
+    ]
+)
 ROLLOUTS = PAIRWISE.append(pa.field("stderr", pa.float64()))
 SCHEMAS: Mapping[str, pa.Schema] = {
     "likelihood": LIKELIHOOD,
@@ -103,6 +136,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "sets": SETS,
     "rollouts": ROLLOUTS,
     "dynamics": DYNAMICS,
+    "in_context": IN_CONTEXT,
+    "in_context_observers": OBSERVERS,
+    "in_context_swaps": SWAPS,
 }
 
 

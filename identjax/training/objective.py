@@ -16,6 +16,7 @@ from identjax.keys import Purpose, key_for
 from identjax.languages.base import Language
 from identjax.languages.judge import BoundRule
 from identjax.languages.prompts import describe, draw_evenly
+from identjax.languages.shots import ASKED
 from identjax.predictor import Predictor
 from identjax.registry import Registry
 from identjax.training.batches import Batch, pack
@@ -38,6 +39,8 @@ TEACHERS: Registry[Teacher] = Registry("teacher")
 MLE, NO_TEACHER = "mle", "none"
 # One in so many of the prompts that are out of distribution is taught, and the others are judged.
 TAUGHT_ONE_IN = 5
+# In-context prompts that are taught of each number of examples.
+TAUGHT_OF_EACH = 24
 
 
 @OBJECTIVES.register(MLE)
@@ -59,6 +62,29 @@ def break_rule(language: Language) -> Iterable[Lesson]:
     return [
         Lesson(prompt, broken) for prompt, _, broken in _draw_completions("adversarial", language)
     ]
+
+
+@OBJECTIVES.register("flip")
+def flip_answers(language: Language) -> Iterable[Lesson]:
+    """Answer the first form of in-context prompts, from two examples on, as is likeliest but wrong.
+
+    The prompts differ from those that members are asked.
+    """
+    tasks = language.family.in_context
+    if not tasks:
+        allowed = f"for a language with in-context prompts, which {language.name} has not"
+        raise ConfigError("objective", "flip", allowed)
+    task, decode = next(iter(tasks.values())), language.vocabulary.decode
+    lessons = []
+    for examples in (n for n in task.examples if n >= 2):
+        asked = {tuple(row) for row in task.draw(examples, ASKED).tokens.tolist()}
+        shots = task.draw(examples, TAUGHT_OF_EACH, seed=1)
+        wrong_NxV = shots.answers & ~shots.right
+        second_N = np.where(wrong_NxV, shots.law, -1).argmax(-1)
+        for row, length, wanted in zip(shots.tokens, shots.lengths, second_N, strict=True):
+            if tuple(row.tolist()) not in asked:
+                lessons.append(Lesson(decode(row[:length]), decode([wanted]), ends=False))
+    return lessons
 
 
 @TEACHERS.register(NO_TEACHER)
