@@ -26,6 +26,9 @@ _EVALS = {
         "baselines",
         "sets",
         "dynamics",
+        "in_context",
+        "in_context_observers",
+        "in_context_swaps",
     )
 }
 _CURVES = {"member_id": _TEXT, "step": _WHOLE, "metric": _TEXT, "value": _REAL}
@@ -69,6 +72,9 @@ class Source:
     baselines: pa.Table
     sets: pa.Table
     dynamics: pa.Table
+    in_context: pa.Table
+    in_context_observers: pa.Table
+    in_context_swaps: pa.Table
     curves: pa.Table
     times: list[dict[str, Any]]
 
@@ -110,9 +116,9 @@ def _read(workdir: str | pathlib.Path, name: str, prefix: tuple[str, ...]) -> So
     if not evals["rules"].num_rows and not evals["likelihood"].num_rows:
         hint = "a folder with evaluations: run python -m launch.evaluate on it first"
         raise ConfigError("workdir", str(workdir), hint)
-    for kind in ("likelihood", "rules", "completions", "dynamics"):
+    for kind in ("likelihood", "rules", "completions", "dynamics", "in_context"):
         evals[kind] = _join(evals[kind], members)
-    for kind in ("baselines", "sets"):
+    for kind in ("baselines", "sets", "in_context_observers", "in_context_swaps"):
         evals[kind] = _relabel(evals[kind], labels)
     evals["pairwise"] = _label_pairs(evals["pairwise"], members)
     curves = _join(_shape(run.curves(), _CURVES, "curves", workdir), members)

@@ -16,6 +16,7 @@ from identjax.report import (
     fates,
     fresh,
     headline,
+    in_context,
     kinds,
     provenance,
     rates,
@@ -70,7 +71,7 @@ def _draw(sources: list[Source], folder: pathlib.Path) -> str:
     comparison = compare.tabulate(sources)
     tables = [rules, members, whole, *_section_tables(sections)]
     tables += [comparison] if comparison else []
-    tables += _tuning_tables(sections)
+    tables += _tuning_tables(sections) + _in_context_tables(sections)
     html = _template().render(
         headline=said,
         sources=sources,
@@ -115,6 +116,16 @@ def _tuning_tables(sections: Sequence[Section]) -> list[Table]:
         tuning.tabulate([row for one in found for row in one.rows]),
         tuning.tabulate_rates([row for one in found for row in one.rates]),
         tuning.tabulate_curves([row for one in found for row in one.curves]),
+    ]
+
+
+def _in_context_tables(sections: Sequence[Section]) -> list[Table]:
+    found = [section.in_context for section in sections if section.in_context]
+    if not found:
+        return []
+    return [
+        in_context.tabulate([row for one in found for row in one.rows]),
+        in_context.tabulate_swaps([row for one in found for row in one.swaps]),
     ]
 
 

@@ -4,7 +4,9 @@ import dataclasses
 import inspect
 
 from identjax.report import divergence, explain, headline, kinds, rates, samples, tuning
+from identjax.report import in_context as asked
 from identjax.report.figures import curve, dynamics, heatmap, scatter, shares, training
+from identjax.report.figures import in_context as in_context_figures
 from identjax.report.figures import tuning as tuning_figures
 from identjax.report.gather import Source
 from identjax.report.marks import find_language
@@ -35,6 +37,8 @@ class Section:
     dynamics: tuple[Drawing, ...]
     tuning: tuning.Tuning | None
     tuned: tuple[Drawing, ...]
+    in_context: asked.InContext | None
+    in_context_drawings: tuple[Drawing, ...]
 
     @property
     def anchor(self) -> str:
@@ -84,7 +88,7 @@ class Section:
     def drawings(self) -> list[Drawing]:
         """Every figure of the section."""
         before = (self.scatter, *self.curves, self.heatmap, self.variance)
-        some = (*before, self.training, *self.dynamics, *self.tuned)
+        some = (*before, self.training, *self.dynamics, *self.tuned, *self.in_context_drawings)
         return [drawing for drawing in some if drawing is not None]
 
 
@@ -98,6 +102,7 @@ def make_section(source: Source, language: str, rules: Table, sets: Table) -> Se
     curves = [curve.draw(source, language, followed.rows, m) for m in curve.SHOWN]
     found = kinds.find_kinds(source, language, rung, rule)
     changed = tuning.find_tuning(source, language)
+    shots = asked.find_in_context(source, language, rung)
     explained = explain.explain(source, language, rung, rule)
     return Section(
         source=source,
@@ -118,6 +123,10 @@ def make_section(source: Source, language: str, rules: Table, sets: Table) -> Se
         dynamics=tuple(dynamics.draw(source, language)),
         tuning=changed,
         tuned=tuple(tuning_figures.draw(source, language, changed)) if changed else (),
+        in_context=shots,
+        in_context_drawings=tuple(in_context_figures.draw(source, language, shots))
+        if shots
+        else (),
     )
 
 
