@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from identjax import processes
 from identjax.store import clear_errors
 
 KEEP = 2
@@ -52,9 +53,13 @@ class Checkpoints:
             )
 
     def save(self, chunk: int, state: Any, facts: dict[str, Any], wait: bool = False) -> None:
-        """Begin to save a stacked host state with its facts, and wait for it where asked."""
+        """Begin to save a stacked state with its facts, and wait for it where asked.
+
+        Of several processes each saves the slots that are its own.
+        """
         self.finish()
-        facts = {**facts, "chunk": chunk, "digests": digest_slots(state)}
+        digests = processes.exchange(digest_slots(processes.fetch(state)))
+        facts = {**facts, "chunk": chunk, "digests": [one for own in digests for one in own]}
         facts["digest"] = _digest_facts(facts)
         with clear_errors(self.directory):
             self._saving = self._orbax.save_async(
@@ -78,22 +83,32 @@ class Checkpoints:
         `like` makes the abstract state from the facts. A checkpoint that is torn or altered is
         reported through `warn`, removed, and the one before it is tried.
         """
-        for found in sorted(self._orbax.checkpoints, key=lambda c: c.step, reverse=True):
+        steps = processes.exchange([found.step for found in self._orbax.checkpoints])[0]
+        for step in sorted(steps, reverse=True):
+            found, reason = None, ""
             try:
-                facts: dict[str, Any] = self._orbax.metadata(found.step).custom_metadata
-                if _digest_facts(facts) != facts["digest"]:
-                    raise ValueError("its digest does not match its facts")
-                state = jax.tree.map(np.asarray, self._orbax.load(found.step, like(facts)))
-                if digest_slots(state) != facts["digests"]:
-                    raise ValueError("its digests do not match its arrays")
+                found = self._read(step, like)
             except Exception as error:
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-                warn(f"checkpoint {found.step} in {self.directory} is not usable: {reason}")
-                shutil.rmtree(self.directory / str(found.step), ignore_errors=True)
-                self._orbax.reload()
-                continue
-            return state, facts
+            # Usable is what all processes could read.
+            reasons = [told for told in processes.exchange(reason) if told]
+            if not reasons:
+                return found
+            warn(f"checkpoint {step} in {self.directory} is not usable: {reasons[0]}")
+            if processes.is_first():
+                shutil.rmtree(self.directory / str(step), ignore_errors=True)
+            processes.exchange(None)
+            self._orbax.reload()
         return None
+
+    def _read(self, step: int, like: Callable[[dict[str, Any]], Any]) -> tuple[Any, dict[str, Any]]:
+        facts: dict[str, Any] = self._orbax.metadata(step).custom_metadata
+        if _digest_facts(facts) != facts["digest"]:
+            raise ValueError("its digest does not match its facts")
+        state = jax.tree.map(np.asarray, self._orbax.load(step, like(facts)))
+        if digest_slots(state) != facts["digests"]:
+            raise ValueError("its digests do not match its arrays")
+        return state, facts
 
     def close(self) -> None:
         """Wait for what is being saved, and let go of the folder."""

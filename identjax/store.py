@@ -204,6 +204,28 @@ class Store:
                 temporary.unlink(missing_ok=True)
 
 
+class FollowerStore(Store):
+    """The folder as a process sees it that is not the first: it writes its own parts alone."""
+
+    def write_sweep(self, sweep: Mapping[str, Any]) -> None:
+        """Leave it to the first process."""
+
+    def write_members(self, table: pa.Table) -> None:
+        """Leave it to the first process."""
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Leave it to the first process."""
+
+    def delete_parts_after(self, group: str, chunk: int) -> int:
+        """Leave it to the first process."""
+        return 0
+
+    @contextlib.contextmanager
+    def writing(self, part: str = "") -> Iterator[None]:
+        """Write under the lock that the first process holds."""
+        yield
+
+
 @contextlib.contextmanager
 def clear_errors(path: pathlib.Path) -> Iterator[None]:
     """Turn what the disk refuses into one clear line."""

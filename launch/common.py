@@ -17,9 +17,11 @@ from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from identjax.errors import ConfigError, unknown_name
+from identjax.processes import RefusedElsewhere
 from identjax.store import StoreError
 from identjax.sweep.engine import Preempted
 from identjax.sweep.room import OutOfMemory
+from launch import cluster
 
 DONE, FAILED, BAD_USAGE, PREEMPTED = 0, 1, 2, 75
 
@@ -30,11 +32,19 @@ flags.DEFINE_multi_string(
 
 def run(main: Callable[[], None]) -> None:
     """Run a command: parse its flags, call it, and end with a line and an exit code."""
-    with contextlib.suppress(RuntimeError):  # where the devices are in use already
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        with contextlib.suppress(RuntimeError):  # where the devices are in use already
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     # An accelerator's default is less, which would show in a KL.
     jax.config.update("jax_default_matmul_precision", "float32")
-    code = _run(main)
+    try:
+        code = _run(main)
+    except Exception as error:
+        if not jax.distributed.is_initialized():
+            raise
+        code = cluster.tell(error)
+    if jax.distributed.is_initialized():
+        cluster.leave(code)
     if code == FAILED:
         # The threads of a writer that failed would talk over the line.
         sys.stdout.flush()
@@ -55,6 +65,8 @@ def _run(main: Callable[[], None]) -> int:
         return _end(str(error), BAD_USAGE)
     except Preempted as preempted:
         return _end(f"preempted: {preempted}; run the same command again to go on", PREEMPTED)
+    except RefusedElsewhere as refused:
+        return _end(str(refused), BAD_USAGE if refused.is_usage else FAILED)
     except (StoreError, OutOfMemory) as error:
         return _end(str(error), FAILED)
     except KeyboardInterrupt:

@@ -6,12 +6,13 @@ python -m launch.sweep --config=configs/quickstart.py --workdir=results/quicksta
 from absl import flags
 from ml_collections import config_flags
 
+from identjax import processes
 from identjax.store import Store
 from identjax.sweep.plan import make_plan
 from identjax.sweep.resume import widths_of
 from identjax.sweep.run import describe_plan, run_sweep
 from identjax.sweep.shard import parse_shard
-from launch import common
+from launch import cluster, common
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The results folder.")
@@ -23,36 +24,36 @@ SAME = flags.DEFINE_bool("same_devices", False, "Refuse devices or versions that
 
 def main() -> None:
     """Bring every member of the config to its end, after those that they start from."""
-    request = common.read_request()
-    workdir = common.need("workdir", WORKDIR.value)
+    request, workdir = common.read_request(), common.need("workdir", WORKDIR.value)
+    cluster.enter()
     source, source_workdir = common.read_source(request, workdir)
     if source:
-        train(source, Store(source_workdir))
+        train(source, cluster.open_store(source_workdir))
         if (DRY_RUN.value or TUNE.value) and Store(source_workdir).read_sweep() is None:
             print(f"{workdir} starts from {source_workdir}, which is not there yet")
             return
-    train(request, Store(workdir))
+    train(request, cluster.open_store(workdir), SHARD.value)
 
 
-def train(request: common.Request, store: Store) -> None:
+def train(request: common.Request, store: Store, shard: str | None = None) -> None:
     """Resolve a config into members, and bring each of them to its end."""
-    plan = make_plan(
-        request.config,
-        request.sweep,
-        overrides=request.overrides,
-        extra_fields=request.sweep_fields,
-        widths=widths_of(store, request.config.get("width", 0)),
-    )
-    if SHARD.value:
-        plan = parse_shard(SHARD.value).of(plan)
+    with processes.together():
+        plan = make_plan(
+            request.config,
+            request.sweep,
+            overrides=request.overrides,
+            extra_fields=request.sweep_fields,
+            widths=widths_of(store, request.config.get("width", 0)),
+        )
+        plan = parse_shard(shard).of(plan) if shard else plan
     only_tells = DRY_RUN.value or TUNE.value
     for line in describe_plan(plan, tries=only_tells, tunes=TUNE.value):
-        print(line, flush=True)
+        cluster.say(line)
     if only_tells:
         return
     counts = run_sweep(plan, store, request.facts, SAME.value)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    print(f"{len(plan.members)} members in {store.workdir}: {told}")
+    cluster.say(f"{len(plan.members)} members in {store.workdir}: {told}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
+from identjax import processes
 from identjax.checkpoint import Checkpoints
 from identjax.store import Store
 from identjax.sweep.ledger import (
@@ -22,7 +23,7 @@ from identjax.sweep.ledger import (
     rung_name,
     snapshot_row,
 )
-from identjax.sweep.plan import Group, RunSettings
+from identjax.sweep.plan import Group, RunSettings, digest_of
 from identjax.sweep.progress import Progress, Status
 from identjax.sweep.prune import NO_PARAMS, keeps
 from identjax.sweep.readings import Notes, Parked, Reading, Seat, Tally, curve_rows, ending
@@ -65,10 +66,12 @@ class GroupRun:
         self.state = self._resume()
         # What is newer than the checkpoint will be written again, bit for bit.
         context.store.delete_parts_after(group.name, self.chunks)
+        processes.exchange(None)
         self.ledger = Ledger(context.store, group.name)
         self.drifts = group.starts.measure(group.members) if group.starts else {}
         gone = self.steps_in_slots.keys() | self.ledger.finished.keys()
         self.queue = [m for m in reversed(group.members) if m.member_id not in gone]
+        processes.expect_same({"queue (is workdir one shared folder?)": digest_of(self.queue)})
 
     def run(self) -> None:
         """Go on until every member has ended."""
@@ -188,7 +191,8 @@ class GroupRun:
                 continue
             taken += reading.step - seat.step
             seat.step = reading.step
-            curves += curve_rows(seat.member.member_id, reading.step, reading.values)
+            if i in self.slots.local:
+                curves += curve_rows(seat.member.member_id, reading.step, reading.values)
             outcome = ending(seat.member, reading)
             for rung in self._due(seat.member, reading, outcome):
                 kl = (reading.kl, reading.stderr)
@@ -210,16 +214,17 @@ class GroupRun:
         notes, self.notes = self.notes, None
         if notes is None:
             return
-        host = jax.device_get(notes.params)
-        settings = self.context.settings
+        host, me = processes.fetch(notes.params), processes.index()
+        settings, local = self.context.settings, self.slots.local
+        mine = [(row, slot - local.start) for row, slot in notes.rows if slot in local]
         rows = [
             row | (pack_params(host, slot) if keeps(settings, row["rung"]) else NO_PARAMS)
-            for row, slot in notes.rows
+            for row, slot in mine
         ]
         for kind, found, schema in (("snapshots", rows, SCHEMA), ("curves", notes.curves, CURVES)):
             if found:
                 table = pa.Table.from_pylist(found, schema)
-                self.context.store.write_part(kind, self.group.name, 0, notes.chunk, table)
+                self.context.store.write_part(kind, self.group.name, me, notes.chunk, table)
 
     def _describe_starts(self) -> list[dict[str, Any]]:
         """Give the curves' rows at step 0 of the given starts that were not checked before."""
@@ -230,8 +235,8 @@ class GroupRun:
         }
         if not fresh or not self.drifts:
             return []
-        estimate, rows = jax.device_get(self.slots.check(self._start(list(fresh)))), []
-        for i, member_id in fresh.items():
+        estimate, rows = self.slots.read(self.slots.check(self._start(list(fresh)))), []
+        for i, member_id in fresh.items() if processes.is_first() else ():
             drift = self.drifts[member_id]
             values = {"kl_nats": estimate.value[i].item(), "kl_stderr": estimate.stderr[i].item()}
             values |= {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
@@ -241,7 +246,7 @@ class GroupRun:
     def _read(self) -> list[Reading]:
         state = self.state
         # One transfer; a check that is not a number is a member infinitely far from the truth.
-        step, fault, window, kl, stderr = jax.device_get(
+        step, fault, window, kl, stderr = self.slots.read(
             (state.step, state.fault, state.window, *self.slots.check(state))
         )
         kl, stderr = np.nan_to_num(kl, nan=np.inf), np.nan_to_num(stderr, nan=np.inf)
@@ -260,8 +265,9 @@ class GroupRun:
         return [rung for rung in due if rung not in crossed]
 
     def _save_if_due(self) -> None:
-        stop = self.context.should_stop()
-        if stop or time.monotonic() - self.saved_at > self.context.settings.save_seconds:
+        due = time.monotonic() - self.saved_at > self.context.settings.save_seconds
+        stop, due = processes.agree(self.context.should_stop(), due)
+        if stop or due:
             self._save(wait=stop)
         if stop:
             self.checkpoints.close()
@@ -272,20 +278,13 @@ class GroupRun:
     def _save(self, wait: bool) -> None:
         # A checkpoint stands for all parts up to its chunk.
         self._write()
-        seats = [*self.seats, *(parked.seat for parked in self.parked)]
-        phases = [*(self.phase for _ in self.seats), *(parked.phase for parked in self.parked)]
-        named = [
-            [seat.member.member_id, seat.step, phase] if seat else None
-            for seat, phase in zip(seats, phases, strict=True)
-        ]
-        facts = {"phase": self.phase, "seats": named}
-        host = jax.device_get(self.state)
-        if self.parked:
-            others = [parked.state for parked in self.parked]
-            host = jax.tree.map(
-                lambda x_M, *more: np.concatenate([x_M, np.stack(more)]), host, *others
-            )
-        self.checkpoints.save(self.chunks, host, facts, wait)
+        begun = [(seat, self.phase) for seat in self.seats]
+        begun += [(parked.seat, parked.phase) for parked in self.parked]
+        seats = [[s.member.member_id, s.step, phase] if s else None for s, phase in begun]
+        stack = self.slots.join(self.state, [parked.state for parked in self.parked])
+        seats += [None] * (len(stack.step) - len(seats))
+        facts = {"phase": self.phase, "seats": seats}
+        self.checkpoints.save(self.chunks, stack, facts, wait)
         self.saved_at = time.monotonic()
         self.context.on_save(self)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from identjax.errors import ConfigError
+from identjax.fields import flatten
 from identjax.store import Store, StoreError
 from identjax.sweep.ledger import FINAL, Ledger, Outcome
 from identjax.sweep.plan import FREE_SETTINGS
@@ -89,16 +90,8 @@ def _fields(sweep: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten what must be the same in all shards of a sweep."""
     widths = {f"width of {name}": group["width"] for name, group in sweep["groups"].items()}
     whole = {f"sweep {name}": value for name, value in sweep.get("sweep", {}).items()}
-    found = _flatten(sweep.get("config", {})) | _flatten(sweep["settings"]) | widths | whole
+    found = flatten(sweep.get("config", {})) | flatten(sweep["settings"]) | widths | whole
     return {name: value for name, value in found.items() if name not in FREE_SETTINGS}
-
-
-def _flatten(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        inner = isinstance(value, Mapping)
-        flat |= _flatten(value, f"{above}{name}.") if inner else {above + name: value}
-    return flat
 
 
 def _refuse_begun(target: Store) -> None:

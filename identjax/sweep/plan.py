@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -120,8 +120,14 @@ def make_plan(
     check_precision(list(members.values()))
     groups = make_groups(list(members.values()), settings, widths or {}, devices)
     groups = tuple(dataclasses.replace(group, starts=starts) for group in groups)
-    digest = hashlib.blake2b(" ".join(sorted(members)).encode(), digest_size=8).hexdigest()
-    return Plan(settings, groups, {"members": len(members), "digest": digest})
+    ordered = [members[member_id] for member_id in sorted(members)]
+    return Plan(settings, groups, {"members": len(members), "digest": digest_of(ordered)})
+
+
+def digest_of(members: Iterable[Member]) -> str:
+    """Give a digest of some members in their order."""
+    text = " ".join(member.member_id for member in members)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _check_drawn(member: Member) -> Member:

@@ -29,10 +29,14 @@ class Status:
 class Progress:
     """Shows the groups of one run, one after another."""
 
-    def __init__(self, to_go_later: dict[str, int], every_seconds: float = 5.0) -> None:
+    def __init__(
+        self, to_go_later: dict[str, int], every_seconds: float = 5.0, quiet: bool = False
+    ) -> None:
         """Take the member-steps that each group may still need."""
         self._later = dict(to_go_later)
-        self._console = rich.console.Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._console = rich.console.Console(
+            file=sys.stderr, highlight=False, soft_wrap=True, quiet=quiet
+        )
         self._every = every_seconds
         self._began = self._shown = time.monotonic()
         self._first: tuple[float, int] | None = None
@@ -43,7 +47,7 @@ class Progress:
         self._later.pop(group, None)
         self._first, self._began = None, time.monotonic()
         self.say(f"{group}: {members} members in {slots} slots …")
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet:
             self._bar = rich.progress.Progress(console=self._console, transient=True)
             self._task = self._bar.add_task(group, total=None)
             self._bar.start()

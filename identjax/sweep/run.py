@@ -7,12 +7,13 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import jax
 import pyarrow as pa
 
+from identjax import processes
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.engine import Context, GroupRun, Preempted
@@ -21,7 +22,7 @@ from identjax.sweep.plan import FREE_SETTINGS, Group, Plan, RunSettings
 from identjax.sweep.probe import estimate_disk, estimate_run, tune
 from identjax.sweep.progress import Progress
 from identjax.sweep.prune import prune
-from identjax.sweep.resume import compare_fields, compare_machines, takes_width
+from identjax.sweep.resume import compare_machines, takes_width
 from identjax.sweep.room import check_room, telling_of_memory
 from identjax.sweep.slots import Slots, make_slots
 from identjax.training.member import KINDS, Member
@@ -39,20 +40,28 @@ def run_sweep(
     A folder that other devices or versions began is gone on with, unless `same_devices`.
     Gives the number of members by status. Whatever has ended before is not run again.
     """
-    refuse_other_shard(plan, store)
-    with store.writing(), _stop_signals() as should_stop:
-        compare_with_folder(plan, store)
-        notice = compare_machines(store, describe(plan, facts), same_devices)
+    whole = describe(plan, facts)
+    same = {name: value for name, value in whole.items() if name != "command"}
+    processes.expect_same(same | {"local devices": jax.local_device_count()})
+    with ExitStack() as held:
+        with processes.together():
+            refuse_other_shard(plan, store)
+            held.enter_context(store.writing())
+            compare_with_folder(plan, store)
+            notice = compare_machines(store, whole, same_devices)
+        should_stop = held.enter_context(_stop_signals())
         ledgers = {group.name: Ledger(store, group.name) for group in plan.groups}
         open_groups = [group for group in plan.groups if _is_open(group, ledgers[group.name])]
+        processes.expect_same({"groups to run": [group.name for group in open_groups]})
         before = store.read_sweep()
         if open_groups or before is None or before.get("sweep") != plan.whole:
-            store.write_sweep(describe(plan, facts))
+            store.write_sweep(whole)
         # A run may have been killed between its last snapshot and this table.
         _write_members(plan, store, ledgers)
         if open_groups:
             _run_groups(plan, open_groups, store, ledgers, should_stop, notice)
-        prune(store, plan.settings)
+        if processes.is_first():
+            prune(store, plan.settings)
         return count_members(plan, ledgers)
 
 
@@ -74,7 +83,8 @@ def _run_groups(
     should_stop: Callable[[], bool],
     notice: str,
 ) -> None:
-    progress = Progress({g.name: sum(m.steps for m in g.members) for g in groups})
+    to_go = {g.name: sum(m.steps for m in g.members) for g in groups}
+    progress = Progress(to_go, quiet=not processes.is_first())
     if notice:
         progress.warn(notice)
         store.log("resumed_elsewhere", reason=notice)
@@ -158,7 +168,6 @@ def compare_with_folder(plan: Plan, store: Store) -> None:
     known = {member.member_id for member in members}
     for row in table.to_pylist():
         if row["member_id"] not in known:
-            compare_fields(store, table.column_names)
             _refuse(member_of(row), members, store)
 
 

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from identjax import processes
 from identjax.models.base import Params
 from identjax.predictor import Estimate
 from identjax.training.member import Member
@@ -28,12 +29,17 @@ class Slots:
 
     def __init__(self, trainer: Trainer, shared: Shared, width: int) -> None:
         """Make the mesh over all devices; compilation happens at the first call of each kind."""
-        self.mesh = jax.make_mesh((jax.device_count(),), ("member",), axis_types=(AxisType.Auto,))
+        # Each process has a run of slots; nothing passes between devices, so their order is free.
+        devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+        self.mesh = Mesh(np.array(devices), ("member",), axis_types=(AxisType.Auto,))
         self.count = width * jax.device_count()
         self.trainer = trainer
         self.traces = 0
         self._sharding = NamedSharding(self.mesh, MEMBER)
-        self._shared = jax.device_put(shared, NamedSharding(self.mesh, PartitionSpec()))
+        own = width * jax.local_device_count()
+        self.local = range(own * processes.index(), own * (processes.index() + 1))
+        self._shared = self.place(shared, NamedSharding(self.mesh, PartitionSpec()))
+        self._join = jax.jit(_concatenate, out_shardings=self._sharding)
         self._init = self._map(trainer.init)
         self._begin = self._map(lambda given: trainer.begin(*given))
         self._check = self._map(lambda state, shared: trainer.check(state.params, shared))
@@ -105,9 +111,38 @@ class Slots:
         found: Estimate = self._check(state, self._shared)
         return found
 
-    def place(self, host: Any) -> Any:
-        """Put host arrays with a leading slot axis onto the devices."""
-        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._sharding), host)
+    def place(self, host: Any, sharding: NamedSharding | None = None) -> Any:
+        """Put host arrays with a leading slot axis onto the devices of all processes."""
+        over = sharding or self._sharding
+        if processes.count() == 1:
+            return jax.device_put(host, over)
+
+        def put(leaf: Any) -> jax.Array:
+            whole = np.asarray(leaf)
+            return jax.make_array_from_callback(whole.shape, over, whole.__getitem__)
+
+        return jax.tree.map(put, host)
+
+    def read(self, stack: Any) -> Any:
+        """Give all slots as host arrays, in every process."""
+        return processes.gather(processes.fetch(stack))
+
+    def join(self, state: TrainState, others: Sequence[TrainState]) -> TrainState:
+        """Give the slots and further members, with empty ones as filling, as a stack to be saved.
+
+        It is a copy, because the next chunk uses the state up.
+        """
+        if processes.count() == 1:
+            host = jax.device_get(state)
+            more = [jax.tree.map(lambda *own: np.stack(own), *others)] if others else []
+            joined: TrainState = jax.tree.map(lambda *own: np.concatenate(own), host, *more)
+            return joined
+        rows = -(-len(others) // self.mesh.size) * self.mesh.size
+        extra = jax.tree.map(lambda x: np.zeros((rows, *x.shape[1:]), x.dtype), state)
+        for i, own in enumerate(others):
+            jax.tree.map(lambda all_M, one, i=i: all_M.__setitem__(i, one), extra, own)
+        whole: TrainState = self._join(state, self.place(extra))
+        return whole
 
     def _take_steps(self, state: TrainState, shared: Shared, steps: jax.Array) -> TrainState:
         self.traces += 1
@@ -141,3 +176,7 @@ def _merge(state: TrainState, fresh: TrainState, chosen_M: jax.Array) -> TrainSt
         return jnp.where(chosen_M.reshape(-1, *(1 for _ in old.shape[1:])), new, old)
 
     return jax.tree.map(pick, state, fresh)
+
+
+def _concatenate(state: TrainState, more: TrainState) -> TrainState:
+    return jax.tree.map(lambda *own: jnp.concatenate(own), state, more)

@@ -28,7 +28,7 @@ class Devices:
 
 def find_devices(count: int = 0) -> Devices:
     """Describe the devices of this run."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     stats = device.memory_stats() or {}
     memory = stats.get("bytes_limit", float("inf"))
     if device.platform == "cpu":
