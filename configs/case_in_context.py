@@ -17,7 +17,7 @@ from identjax.sweep.axes import Axis, axis, chain, product, zipped
 
 # By variant: symbols of a GINC document and of a RegBench sequence, widths, steps, batch, seeds.
 SIZES = {
-    "smoke": ((36, 41), (16, 64), 1000, 32, 2),
+    "smoke": ((36, 41), (16, 64), 800, 32, 2),
     "": ((72, 119), (32, 128), 10000, 64, 4),
     "full": ((1024, 949), (128, 768), 50000, 16, 4),
 }

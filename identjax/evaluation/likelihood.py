@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -57,8 +58,9 @@ def measure_kl(
     """
     tokens_NxT, log_w_N = draw_strings(language, n, seed)
     cut = _blocks(tokens_NxT)
+    truths: Iterable[np.ndarray]
     if tokens_NxT.size * language.vocabulary.size * 4 <= KEPT_BYTES:
-        truths = iter(_score_draws(_Draws(language.family, n, seed, language)))
+        truths = _score_draws(_Draws(language.family, n, seed, language))
     else:
         truths = (np.asarray(language.score(jnp.asarray(tokens))) for tokens in cut)
     blocks = [

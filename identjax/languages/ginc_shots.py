@@ -114,8 +114,8 @@ def _weigh(family: Ginc, k: int, n: int) -> Swap:
     gap = swap_gap(chain.laws(drawn)[:, -1])
     log_mass = chain.log_mass(allowed)
     mass, stderr = np.exp(log_mass), gap.std(ddof=1) / np.sqrt(DRAWS)
-    kl_nats = mass * gap.mean()
-    found = _swap(chain, family, pattern, drawn[:SHOWN], log_mass, kl_nats, mass * stderr)
+    kl_nats, kl_stderr = float(mass * gap.mean()), float(mass * stderr)
+    found = _swap(chain, family, pattern, drawn[:SHOWN], log_mass, kl_nats, kl_stderr)
     return found._replace(shots=GincTask(family, k).draw(n, JUDGED))
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from identjax.models.base import Dropout
-from identjax.models.layers import drop
+from identjax.models.dropout import drop
 
 
 class Sight(NamedTuple):
@@ -30,12 +30,46 @@ def attend(
     dropout: Dropout | None = None,
     site: int = 0,
 ) -> jax.Array:
-    """Mix values [B, S, H, K] for queries [B, T, H, K]: softmax(q·k/√K + bias)·v."""
-    scores = jnp.einsum("bthk,bshk->bhts", q * q.shape[-1] ** -0.5, k)
+    """Mix values [B, S, H, K] for queries [B, T, H, K]: softmax(q·k/√K + bias)·v.
+
+    Inside, tokens come last and scores are [B, H, S, T]: heads are narrow, so the products and the
+    sums over keys then run along rows.
+    """
+    q, k, v = (jnp.moveaxis(x, 1, -1) for x in (q * q.shape[-1] ** -0.5, k, v))
+    scores = compare(k, q)
     if sight.bias is not None:
-        scores = scores + sight.bias[None]
-    scores = jnp.where(sight.allowed[:, None], scores, -1e30)
+        scores = scores + jnp.swapaxes(sight.bias, 1, 2)[None]
+    scores = jnp.where(jnp.swapaxes(sight.allowed, 1, 2)[:, None], scores, -1e30)
     # Divided after the product, where there are fewer numbers; the maximum cancels out.
-    weights = jnp.exp(scores - lax.stop_gradient(scores.max(-1, keepdims=True)))
-    mixed = jnp.einsum("bhts,bshk->bthk", drop(weights, dropout, site, 0), v)
-    return mixed / jnp.moveaxis(weights.sum(-1), 1, 2)[..., None]
+    weights = jnp.exp(scores - lax.stop_gradient(scores.max(-2, keepdims=True)))
+    mixed = blend(v, drop(weights, dropout, site, 0)) / weights.sum(-2, keepdims=True)
+    return jnp.moveaxis(mixed, -1, 1)
+
+
+@jax.custom_vjp
+def compare(k: jax.Array, q: jax.Array) -> jax.Array:
+    """Multiply keys [B, H, K, S] and queries [B, H, K, T] to [B, H, S, T]."""
+    return jnp.einsum("bhks,bhkt->bhst", k, q)
+
+
+@jax.custom_vjp
+def blend(v: jax.Array, weights: jax.Array) -> jax.Array:
+    """Add up values [B, H, K, S] by weights [B, H, S, T] to [B, H, K, T]."""
+    return jnp.einsum("bhks,bhst->bhkt", v, weights)
+
+
+def _blend_back(weights: jax.Array, x: jax.Array) -> jax.Array:
+    """Add up [B, H, K, T] by weights [B, H, S, T] to [B, H, K, S]."""
+    found = jnp.einsum("bhst,bhkt->bhsk", weights, x)
+    # Without the barrier XLA would turn the product round, and spend 3 times as long on it.
+    return jnp.swapaxes(lax.optimization_barrier(found), -1, -2)
+
+
+compare.defvjp(
+    lambda k, q: (compare(k, q), (k, q)),
+    lambda read, pull: (_blend_back(pull, read[1]), blend(read[0], pull)),
+)
+blend.defvjp(
+    lambda v, weights: (blend(v, weights), (v, weights)),
+    lambda read, pull: (_blend_back(read[1], pull), compare(read[0], pull)),
+)

@@ -89,6 +89,12 @@ class Model(abc.ABC):
             longest = f"at most {self.max_length + 2}, for strings of {self.max_length} symbols"
             raise ConfigError("positions", count, longest)
 
+    def row_floats(self, length: int) -> int:
+        """Count the largest array that a row of this length makes; 0 where rows cost little, or
+        are better read side by side.
+        """
+        return 0
+
     def bind(self, params: Params) -> "Learner":
         """Make the Predictor that this model is with these parameters (one member or a stack)."""
         return Learner(params, self)

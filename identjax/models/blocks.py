@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from identjax.models import laws
 from identjax.models.base import Cache, Dropout
+from identjax.models.dropout import drop
 from identjax.models.laws import declare
-from identjax.models.layers import Linear, Norm, Places, drop, locate
+from identjax.models.layers import Linear, Norm, Places, locate
 from identjax.models.linen import Net
 
 

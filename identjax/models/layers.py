@@ -1,4 +1,4 @@
-"""Parts that several families share: dense maps, norms, dropout, and where strings begin."""
+"""Parts that several families share: dense maps, norms, and where strings begin."""
 
 import math
 from typing import Any, NamedTuple
@@ -9,13 +9,34 @@ import jax.numpy as jnp
 from jax import lax
 
 from identjax.models import laws
-from identjax.models.base import Dropout
 from identjax.models.laws import Law, declare
 
 
 def pad_axes(x: jax.Array, ndim: int) -> jax.Array:
     """Put axes of size 1 before those of `x`, for adding it to an array of `ndim` axes."""
     return x.reshape((1,) * (ndim - x.ndim) + x.shape)
+
+
+@jax.custom_vjp
+def multiply(x: jax.Array, kernel_DxF: jax.Array) -> jax.Array:
+    """Give x·W, with a gradient of W that is fast where one of its sides is short."""
+    return x @ kernel_DxF
+
+
+def _multiply_forward(x: jax.Array, kernel_DxF: jax.Array) -> tuple[jax.Array, Any]:
+    return x @ kernel_DxF, (x, kernel_DxF)
+
+
+def _multiply_backward(read: Any, pull: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel_DxF = read
+    x_PxD, pull_PxF = (a.reshape(-1, a.shape[-1]) for a in (x, pull))
+    if kernel_DxF.shape[0] <= kernel_DxF.shape[1]:
+        return pull @ kernel_DxF.T, x_PxD.T @ pull_PxF
+    # The longer side last: on CPU 6 times as fast, unless XLA undoes it.
+    return pull @ kernel_DxF.T, lax.optimization_barrier(pull_PxF.T @ x_PxD).T
+
+
+multiply.defvjp(_multiply_forward, _multiply_backward)
 
 
 class Linear(nn.Module):
@@ -30,7 +51,8 @@ class Linear(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Apply the map to the last axis."""
         default = laws.within(1 / math.sqrt(x.shape[-1]))
-        y = x @ declare(self, "kernel", self.kernel_law or default, x.shape[-1], self.features)
+        kernel = declare(self, "kernel", self.kernel_law or default, x.shape[-1], self.features)
+        y = multiply(x, kernel)
         if self.bias:
             b = declare(self, "bias", self.bias_law or default, self.features)
             y = y + pad_axes(b, y.ndim)
@@ -58,24 +80,6 @@ class Norm(nn.Module):
         if self.kind == "layer":
             x = x + pad_axes(declare(self, "bias", laws.zeros, x.shape[-1]), x.ndim)
         return x
-
-
-def drop(x: jax.Array, dropout: Dropout | None, *site: int) -> jax.Array:
-    """Zero entries of `x` at random and scale the rest up; `site` tells the places in a net apart.
-
-    Each 32-bit word of random bits makes four decisions, so the rate is a multiple of 1/256, and
-    the scale is the exact one for it.
-    """
-    if dropout is None:
-        return x
-    key = dropout.key
-    for part in site:
-        key = jax.random.fold_in(key, part)
-    words = jax.random.bits(key, (math.ceil(x.size / 4),), jnp.uint32)
-    bytes_ = lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: x.size].reshape(x.shape)
-    cut = jnp.clip(jnp.round(256 * dropout.rate), 0, 255)
-    scale = (256 / (256 - cut)).astype(x.dtype)
-    return jnp.where(bytes_ >= cut.astype(jnp.uint8), x * scale, 0)
 
 
 class Places(NamedTuple):

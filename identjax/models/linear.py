@@ -10,8 +10,8 @@ from jax import lax
 
 from identjax.models import laws
 from identjax.models.base import MODELS, Cache, Dropout, Params
+from identjax.models.dropout import drop
 from identjax.models.laws import declare
-from identjax.models.layers import drop
 from identjax.models.linen import LinenModel, Net
 
 

@@ -10,8 +10,9 @@ from jax import lax
 
 from identjax.models import laws
 from identjax.models.base import Cache, Dropout
+from identjax.models.dropout import drop
 from identjax.models.laws import Law, declare
-from identjax.models.layers import Linear, drop
+from identjax.models.layers import Linear
 from identjax.models.linen import Net
 
 

@@ -13,8 +13,9 @@ from identjax.errors import ConfigError
 from identjax.models import laws
 from identjax.models.attention import Sight, attend
 from identjax.models.base import MODELS, Cache, Dropout, Params, choice
+from identjax.models.dropout import drop
 from identjax.models.laws import declare
-from identjax.models.layers import Linear, Norm, activate, drop, locate
+from identjax.models.layers import Linear, Norm, activate, locate
 from identjax.models.linen import LinenModel, Net
 from identjax.models.positions import bias_by_bucket, bias_linearly, rotate, sinusoids
 
@@ -27,7 +28,7 @@ class Transformer(LinenModel):
     """Causal Transformer; dropout acts on embeddings, attention weights, FFN and branches.
 
     Rows longer than `query_block` attend in equal blocks of queries, with no work on keys beyond
-    the block, and each made again in the backward pass: not all pairs are held at once.
+    the block.
     """
 
     d_model: int = 32
@@ -73,6 +74,10 @@ class Transformer(LinenModel):
         """Count the rows of a learned position table."""
         return params["positions"].shape[-2] - 2 if self.positions == "learned" else None
 
+    def row_floats(self, length: int) -> int:
+        """Count the scores of all heads, or the hidden units, whichever are more."""
+        return length * max(self.heads * length, self.ff)
+
 
 class Attention(nn.Module):
     """Causal self-attention with several heads, within each string of a row."""
@@ -105,7 +110,7 @@ class Attention(nn.Module):
             mixed = attend(q, k, v, sight, dropout, site)
         else:
             parts = [
-                jax.checkpoint(attend, static_argnums=(5,))(
+                attend(
                     q[:, at : at + block],
                     k[:, : at + block],
                     v[:, : at + block],

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from identjax.analysis.statistics import seed_interval
 from identjax.report.gather import Source
@@ -105,9 +106,9 @@ def name_series(members: Sequence[Row]) -> dict[str, str]:
     return found
 
 
-def _summarise(members: object) -> list[Row]:
+def _summarise(members: pa.Table) -> list[Row]:
     found = []
-    for (form, examples, series), part in split_by(members, "form", "examples", "series"):  # type: ignore[arg-type]
+    for (form, examples, series), part in split_by(members, "form", "examples", "series"):
         accuracy = floats(part, "accuracy")
         mean = seed_interval(accuracy, bounds=(0.0, 1.0))
         found.append(

@@ -5,7 +5,10 @@ from typing import Any
 
 from identjax.errors import ConfigError
 from identjax.store import Store
+from identjax.sweep.ledger import Outcome, member_row
 from identjax.sweep.plan import Group
+from identjax.training.member import Member
+from identjax.version import VERSION
 
 
 def has_begun(store: Store, group: str) -> bool:
@@ -29,6 +32,19 @@ def takes_width(groups: Iterable[Group], width: int, store: Store) -> bool:
     """Tell whether some group that has not begun takes a width that is chosen now."""
     fresh = [g for g in groups if g.members and not has_begun(store, g.name)]
     return any(group.width == width for group in fresh)
+
+
+def compare_fields(store: Store, columns: Iterable[str]) -> None:
+    """Refuse a folder whose members have other fields, because another version made it."""
+    here = member_row(Member(), Outcome("pending", 0, ""))
+    if other := sorted(here.keys() ^ set(columns)):
+        sweep: dict[str, Any] = store.read_sweep() or {}
+        allowed = (
+            f"one whose members have the fields of identjax {VERSION}: {other[0]!r} is only in "
+            f"{'this version' if other[0] in here else 'that folder'}, "
+            f"which identjax {sweep['versions']['identjax']} wrote"
+        )
+        raise ConfigError("workdir", str(store.workdir), allowed)
 
 
 def compare_machines(store: Store, now: Mapping[str, Any], same: bool) -> str:

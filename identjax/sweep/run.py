@@ -22,7 +22,7 @@ from identjax.sweep.plan import FREE_SETTINGS, Group, Plan, RunSettings
 from identjax.sweep.probe import estimate_disk, estimate_run, tune
 from identjax.sweep.progress import Progress
 from identjax.sweep.prune import prune
-from identjax.sweep.resume import compare_machines, takes_width
+from identjax.sweep.resume import compare_fields, compare_machines, takes_width
 from identjax.sweep.room import check_room, telling_of_memory
 from identjax.sweep.slots import Slots, make_slots
 from identjax.training.member import KINDS, Member
@@ -168,6 +168,7 @@ def compare_with_folder(plan: Plan, store: Store) -> None:
     known = {member.member_id for member in members}
     for row in table.to_pylist():
         if row["member_id"] not in known:
+            compare_fields(store, table.column_names)
             _refuse(member_of(row), members, store)
 
 

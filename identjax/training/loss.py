@@ -1,10 +1,13 @@
 """The loss of rows of targets, and targets that are wrong on purpose."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from identjax.models.base import Dropout, Model, Params, mask
 from identjax.training.batches import Batch
+from identjax.training.rows import sum_by_rows
 from identjax.vocabulary import Vocabulary
 
 
@@ -17,6 +20,11 @@ def mean_nll(
     would not. In expectation this is the population loss in nats per target. Where a batch has
     laws, they stand in the place of the targets: −Σ w Σ_v law(v) log q(v).
     """
+    total_nll = functools.partial(_total_nll, model)
+    return sum_by_rows(total_nll, params, batch, dropout, model.row_floats) / mean_targets
+
+
+def _total_nll(model: Model, params: Params, batch: Batch, dropout: Dropout | None) -> jax.Array:
     logits_RxTxV = model.logits(params, batch.inputs_RxT, dropout)
     log_q_RxTxV = mask(logits_RxTxV, model.vocabulary)
     counted_RxT = batch.weights_RxT > 0
@@ -28,7 +36,7 @@ def mean_nll(
     else:
         law_RxTxV = batch.laws_RxTxV
         log_q_RxT = jnp.sum(law_RxTxV * jnp.where(law_RxTxV > 0, log_q_RxTxV, 0), -1)
-    return -jnp.sum(jnp.where(counted_RxT, batch.weights_RxT * log_q_RxT, 0)) / mean_targets
+    return -jnp.sum(jnp.where(counted_RxT, batch.weights_RxT * log_q_RxT, 0))
 
 
 def mislabel(key: jax.Array, batch: Batch, rate: jax.Array, vocabulary: Vocabulary) -> Batch:

@@ -7,7 +7,8 @@ import pytest
 
 from identjax import models
 from identjax.models import Dropout, laws
-from identjax.models.layers import drop, locate
+from identjax.models.dropout import drop
+from identjax.models.layers import locate, multiply
 from identjax.models.scans import join_diagonal, scan_diagonal
 from identjax.vocabulary import Vocabulary
 
@@ -17,7 +18,7 @@ def test_dropout_keeps_the_mean_and_scales_exactly(rate: float) -> None:
     x = jnp.ones((101, 1013))
     y = np.asarray(drop(x, Dropout(jnp.float32(rate), jax.random.key(0)), 3))
     kept = y[y > 0]
-    share = 1 - round(256 * rate) / 256
+    share = 1 - rate
     np.testing.assert_allclose(kept, 1 / share, rtol=1e-6)
     # Four standard deviations of the share that is kept.
     assert abs(len(kept) / y.size - share) < 4 * np.sqrt(rate * (1 - rate) / y.size)
@@ -32,12 +33,37 @@ def test_dropout_is_another_at_each_site_and_none_without() -> None:
     assert drop(x, None, 0) is x
 
 
-def test_dropout_bits_are_independent_within_a_word() -> None:
-    y = np.asarray(drop(jnp.ones((4096,)), Dropout(jnp.float32(0.5), jax.random.key(1)), 0)) > 0
-    words = y.reshape(-1, 4)
-    for i in range(4):
-        for j in range(i):
-            assert abs((words[:, i] == words[:, j]).mean() - 0.5) < 0.07
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_is_independent_along_an_array_and_from_key_to_key(rate: float) -> None:
+    keys, n = jax.random.split(jax.random.key(0), 64), 1 << 14
+    thin = jax.jit(jax.vmap(lambda key: drop(jnp.ones(n), Dropout(jnp.float32(rate), key), 0)))
+    z_KxN = (np.asarray(thin(keys)) > 0) - (1 - rate)
+    z_KxN /= np.sqrt(rate * (1 - rate))
+    found = {lag: (z_KxN[:, lag:] * z_KxN[:, :-lag]).mean(1) for lag in (1, 2, 3, 4, 8, 36, 260)}
+    found["keys"] = (z_KxN[1:] * z_KxN[:-1]).mean(1)
+    found["mean"] = z_KxN.mean(1)
+    for name, mean_K in found.items():
+        # A mean of n independent products has standard deviation 1/√n; there are 64 of each.
+        assert np.abs(mean_K).max() < 5 / np.sqrt(n), name
+        assert 0.6 < mean_K.std() * np.sqrt(n) < 1.4, name
+
+
+def test_the_gradient_of_dropout_is_cut_where_its_value_is() -> None:
+    dropout = Dropout(jnp.float32(0.3), jax.random.key(2))
+    x = jnp.ones((33, 7))
+    pull = jax.grad(lambda x: drop(x, dropout, 1).sum())(x)
+    np.testing.assert_array_equal(pull, drop(x, dropout, 1))
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (8, 3)])
+def test_a_dense_map_has_the_gradient_of_its_product(shape: tuple[int, int]) -> None:
+    x, kernel = jnp.ones((2, 5, shape[0])).at[0, 1].set(3), jnp.arange(24.0).reshape(shape)
+    found, expected = (
+        jax.grad(lambda x, w, f=f: jnp.sin(f(x, w)).sum(), (0, 1))(x, kernel)
+        for f in (multiply, jnp.matmul)
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_locate_starts_anew_at_each_bos() -> None:

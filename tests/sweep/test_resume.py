@@ -4,7 +4,9 @@ import json
 import os
 import pathlib
 import signal
+from collections.abc import Callable
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -106,6 +108,26 @@ def test_other_devices_or_versions_are_told_or_refused(
     # The folder now says what it was last run with.
     train(tmp_path, [*SEEDS, {"init_seed": 9}])
     assert [e["event"] for e in events(store)].count("resumed_elsewhere") == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (lambda table: table.append_column("warp", table["batch"]), "warp"),
+        (lambda table: table.drop_columns(["precision"]), "precision"),
+    ],
+    ids=["newer", "older"],
+)
+def test_a_folder_whose_members_have_other_fields_is_refused_by_name(
+    tmp_path: pathlib.Path, made: Callable[[pa.Table], pa.Table], name: str
+) -> None:
+    store, _ = train(tmp_path, SEEDS[:1])
+    table = made(store.read_members())
+    # A field more or less gives every member another id.
+    store.write_members(table.set_column(0, "member_id", pa.array(["0123456789ab"])))
+    with pytest.raises(ConfigError, match=f"workdir.*{name}.*identjax"):
+        train(tmp_path, SEEDS[:1])
+    assert store.read_members()["member_id"].to_pylist() == ["0123456789ab"]
 
 
 def test_the_rungs_of_the_snapshots_are_those_that_members_crossed(tmp_path: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """Accuracy in context against the number of examples, and what flipping every answer costs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -76,7 +77,7 @@ def _draw_swaps(source: Source, language: str, rows: Sequence[Row]) -> style.Dra
     for form, look in style.looks(forms).items():
         own = [row for row in rows if row["form"] == form]
         x = [row["examples"] for row in own]
-        mark = {"color": look.colour, "marker": look.marker, "ms": 4.5}
+        mark: dict[str, Any] = {"color": look.colour, "marker": look.marker, "ms": 4.5}
         cost.plot(x, [r["kl_nats"] for r in own], lw=2, label=form, **mark)
         cost.plot(x, [r["bound"] for r in own], color=look.colour, lw=1, ls="--")
         answers.plot(x, [r["truth_accuracy"] for r in own], lw=1, ls="--", **mark)
