@@ -154,7 +154,7 @@ def _swap(
     bos = np.full((len(members), 1), truth.vocabulary.bos)
     tokens = np.concatenate([bos, members], 1).astype(np.int32)
     floor = chain.second_floor
-    swapped = swap_on(truth, [pattern])
+    swapped = swap_on(truth, pattern[None])
     return Swap(truth, swapped, tokens, log_mass, float(kl_nats), float(kl_stderr), floor)
 
 
@@ -174,4 +174,5 @@ def _log_of_strings(laws_NxTxO: np.ndarray, symbols_NxT: np.ndarray) -> np.ndarr
 def make_tasks(family: Ginc) -> dict[str, Task]:
     """The forms of the paper that fit, and the tiny one beside which they are checked."""
     fits = [k for k in LENGTHS if k <= family.max_length]
-    return {f"k={k}": GincTask(family, k) for k in fits} | {"k=2, 3 words": TinyTask(family, 2)}
+    tasks: dict[str, Task] = {f"k={k}": GincTask(family, k) for k in fits}
+    return tasks | {"k=2, 3 words": TinyTask(family, 2)}
