@@ -199,7 +199,7 @@ def test_snapshots_load_as_the_members_that_were_trained(reference: Store) -> No
         kl = float(np.sum(np.exp(log_p) * (log_p - picked)))
         assert kl == pytest.approx(trained[member_id], abs=1e-4)
     assert len(jax.tree.leaves(stack)[0]) == len(ids) == 4
-    with pytest.raises(ConfigError, match=f"rung='0.5' .*member {ids[0]} has"):
+    with pytest.raises(ConfigError, match=f"rung='0.5': one that member {ids[0]} has"):
         run.predictor(ids[0], "0.5")
 
 
