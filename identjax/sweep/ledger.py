@@ -86,7 +86,7 @@ def member_row(member: Member, outcome: Outcome) -> dict[str, Any]:
 
     `steps` are those taken; those that it may take are its `budget`.
     """
-    fields = dataclasses.asdict(member)
+    fields = member.fields
     options = {k: json.dumps(v, sort_keys=True) for k, v in fields.items() if k in OPTIONS}
     ends = {"status": outcome.status, "steps": outcome.step, "cause": outcome.cause}
     ids = {"member_id": member.member_id, "group": member.group}

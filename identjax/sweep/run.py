@@ -176,7 +176,7 @@ def _refuse(missing: Member, members: list[Member], store: Store) -> None:
     """Name the fields in which the nearest member differs from one that the folder has."""
 
     def differences(member: Member) -> list[str]:
-        mine, theirs = vars(member), vars(missing)
+        mine, theirs = member.fields, missing.fields
         return [name for name in mine if mine[name] != theirs[name] and KINDS[name] != "tag"]
 
     nearest = min(members, key=lambda member: len(differences(member)))

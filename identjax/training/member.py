@@ -7,6 +7,7 @@ from, which no program reads. Tags are for people and tables only.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -91,16 +92,21 @@ class Member:
     start_rung: Tag[str] = ""
 
     @property
+    def fields(self) -> dict[str, Any]:
+        """All fields by name."""
+        return {name: getattr(self, name) for name in KINDS}
+
+    @functools.cached_property
     def member_id(self) -> str:
         """The digest of the resolved configuration, tags aside."""
-        kept = {k: v for k, v in dataclasses.asdict(self).items() if KINDS[k] != "tag"}
+        kept = {k: v for k, v in self.fields.items() if KINDS[k] != "tag"}
         text = json.dumps(kept, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
-    @property
+    @functools.cached_property
     def group(self) -> str:
         """The name of the group: the members that one compiled program trains."""
-        values = dataclasses.asdict(self)
+        values = self.fields
         shape = {k: v for k, v in values.items() if KINDS[k] == "static"}
         shape |= {k: values[k] > 0 for k in fields_of("gated")}
         digest = hashlib.blake2b(json.dumps(shape, sort_keys=True).encode(), digest_size=3)
@@ -176,10 +182,14 @@ def _choose_batching(member: Member, language: Language) -> str:
     return "stratified"
 
 
+@functools.cache
+def _hints() -> dict[str, Any]:
+    return typing.get_type_hints(Member)
+
+
 def _typed(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Check names and types; whole floats become the ints that a field wants."""
-    hints = typing.get_type_hints(Member)
-    values = {}
+    values, hints = {}, _hints()
     for name, value in choices.items():
         if name not in hints:
             raise unknown_name("config field", name, hints)
@@ -196,7 +206,7 @@ def _typed(choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_numbers(member: Member) -> None:
-    for name, value in dataclasses.asdict(member).items():
+    for name, value in member.fields.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(name, value, "a finite number")
         if name in _AT_LEAST_ONE and value < 1:

@@ -1,0 +1,60 @@
+"""Train a sweep as shards under a scheduler: Slurm, or processes of this machine.
+
+python -m launch.submit --config=configs/quickstart.py --workdir=results/all --shards=4
+python -m launch.submit --launcher=slurm --slurm=partition=gpu,gpus_per_node=1 …
+Then: python -m launch.status --workdir=results/all; python -m launch.merge --workdir=results/all
+"""
+
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from identjax.errors import ConfigError
+from identjax.store import Store
+from launch import common
+from launch.jobs import ShardJob
+
+config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
+WORKDIR = flags.DEFINE_string("workdir", None, "The folder above those of the shards.")
+SHARDS = flags.DEFINE_integer("shards", 1, "How many jobs.", 1)
+LAUNCHER = flags.DEFINE_enum("launcher", "local", ["local", "slurm"], "Who runs them.")
+MINUTES = flags.DEFINE_integer(
+    "minutes", 60, "The time limit of a job before it is queued anew.", 1
+)
+SLURM = flags.DEFINE_list("slurm", [], "NAME=VALUE options of submitit's Slurm executor.")
+WAIT = flags.DEFINE_bool("wait", False, "Wait for the jobs, and fail if one does.")
+
+
+def main() -> None:
+    """Submit one job per shard; a sweep that was submitted before is taken up again."""
+    common.read_request()  # refuses what no job could run
+    workdir = str(Store(common.need("workdir", WORKDIR.value)).workdir)
+    executor = make_executor(f"{workdir}/logs")
+    given = [arg for arg in sys.argv[1:] if arg.startswith(("--config", "--import"))]
+    names = [f"{i}/{SHARDS.value}" for i in range(SHARDS.value)]
+    shards = [ShardJob(given, f"{workdir}/shards/{n.replace('/', '-of-')}", n) for n in names]
+    with executor.batch():
+        jobs = [executor.submit(shard) for shard in shards]
+    for job, shard in zip(jobs, shards, strict=True):
+        print(f"{job.job_id}: {shard.workdir}, logs in {job.paths.folder}")
+    if WAIT.value:
+        _ = [job.result() for job in jobs]
+
+
+def make_executor(folder: str):  # type: ignore[no-untyped-def]
+    """Make submitit's executor, with its logs in a folder."""
+    try:
+        import submitit
+    except ModuleNotFoundError as error:
+        raise ConfigError("launcher", LAUNCHER.value, "pip install 'identjax[slurm]'") from error
+    executor = submitit.AutoExecutor(
+        folder, cluster=LAUNCHER.value, **{f"{LAUNCHER.value}_max_num_timeout": 1000}
+    )
+    options = {f"slurm_{n}": value for n, _, value in (pair.partition("=") for pair in SLURM.value)}
+    executor.update_parameters(timeout_min=MINUTES.value, name="identjax", **options)
+    return executor
+
+
+if __name__ == "__main__":
+    common.run(main)
