@@ -20,7 +20,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("config") / "tiny.py"
-    path.write_text(CONFIG.replace("seeds=5", "seeds=9").replace("steps=60", "steps=200"))
+    text = CONFIG.replace("seeds=5", "seeds=9").replace("steps=60", "steps=200")
+    # A save waits for all processes, so one after every step would be all that they do.
+    text = text.replace("save_seconds=0.0, chunk_steps=1", "save_seconds=0.5, chunk_steps=5")
+    path.write_text(text)
     return path
 
 
