@@ -66,7 +66,8 @@ def run_until_lost(config: pathlib.Path, workdir: pathlib.Path, count: int, vict
     while running[0].poll() is None and len(Store(workdir).parts("curves")) < before + 4 * count:
         time.sleep(0.01)
     running[victim].send_signal(signal.SIGKILL)
-    ends = [finish(process) for i, process in enumerate(running) if i != victim]
+    ends = [finish(process) for process in running]
+    assert ends.pop(victim)[0] == -signal.SIGKILL
     assert [code for code, _, _ in ends] == [75] * (count - 1), ends
     for _, _, error in ends:
         assert "another process of this run was lost" in error.splitlines()[-1]
