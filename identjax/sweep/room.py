@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import jax
 
+from identjax.checkpoint import Checkpoints
 from identjax.errors import ConfigError
 from identjax.sweep.plan import Group
 from identjax.sweep.slots import Slots
@@ -12,6 +13,7 @@ from identjax.sweep.width import find_devices
 
 # XLA's plan leaves out what its runtime and other arrays take.
 _SHARE = 0.9
+_OUT = "RESOURCE_EXHAUSTED"
 
 
 class OutOfMemory(RuntimeError):
@@ -24,10 +26,21 @@ def telling_of_memory(group: Group, slots: Slots) -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        if _OUT not in str(error):
             raise
         line = f"out of memory in group {group.name} at width {group.width}: {advise(group, slots)}"
         raise OutOfMemory(line) from error
+
+
+@contextmanager
+def finishing_saves(checkpoints: Checkpoints) -> Iterator[None]:
+    """Let the save under way end where memory runs out, so that the folder can be taken up."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if _OUT in str(error):
+            checkpoints.finish()
+        raise
 
 
 def check_room(group: Group, slots: Slots) -> None:

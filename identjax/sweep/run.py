@@ -23,7 +23,7 @@ from identjax.sweep.probe import estimate_disk, estimate_run, tune
 from identjax.sweep.progress import Progress
 from identjax.sweep.prune import prune
 from identjax.sweep.resume import compare_fields, compare_machines, takes_width
-from identjax.sweep.room import check_room, telling_of_memory
+from identjax.sweep.room import check_room, finishing_saves, telling_of_memory
 from identjax.sweep.slots import Slots, make_slots
 from identjax.training.member import KINDS, Member
 from identjax.training.step import hyper_of
@@ -126,7 +126,8 @@ def _run_group(group: Group, slots: Slots, context: Context) -> None:
     began = time.monotonic()
     with telling_of_memory(group, slots):
         run = GroupRun(group, slots, context)
-        run.run()
+        with finishing_saves(run.checkpoints):
+            run.run()
     context.progress.end()
     seconds, status = time.monotonic() - began, run.status()
     context.store.log(
