@@ -31,7 +31,9 @@ def request_of(path: pathlib.Path, *variant: str) -> Request:
 
 
 def plan_of(request: Request) -> Plan:
-    return make_plan(request.config, request.sweep, extra_fields=request.sweep_fields)
+    # With a width, because the rule for it traces a step of every group.
+    config = {**request.config, "width": 1}
+    return make_plan(config, request.sweep, extra_fields=request.sweep_fields)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
