@@ -44,7 +44,7 @@ def measure_divergences(log_p_MxKxV: np.ndarray, weights_K: np.ndarray) -> Diver
     log_p_MxKxV, weights_K = np.asarray(log_p_MxKxV), np.asarray(weights_K, np.float64)
     log_p_MxC, weights_C = _drop_impossible(log_p_MxKxV, weights_K)
     js, tv = _measure_symmetric(log_p_MxC, weights_C)
-    return Divergences(_measure_kl(log_p_MxC, weights_C), js, tv)
+    return Divergences(kl_by_product(log_p_MxC, weights_C), js, tv)
 
 
 def _drop_impossible(
@@ -58,8 +58,8 @@ def _drop_impossible(
     return flat_MxC[:, used_C], weights_C[used_C]
 
 
-def _measure_kl(log_p_MxC: np.ndarray, weights_C: np.ndarray, block: int = 8192) -> np.ndarray:
-    """Matrix products Σ a log b in double precision, by blocks of columns."""
+def kl_by_product(log_p_MxC: np.ndarray, weights_C: np.ndarray, block: int = 8192) -> np.ndarray:
+    """KL of all pairs over weighted columns: products Σ a log b in double precision, by blocks."""
     m = len(log_p_MxC)
     own_M, cross_MxM, lost_MxM = np.zeros(m), np.zeros((m, m)), np.zeros((m, m))
     for first in range(0, log_p_MxC.shape[1], block):
