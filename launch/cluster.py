@@ -136,12 +136,13 @@ def _supervise() -> int:
     for line in child.stderr:
         joined |= _JOINED in line
         fatal |= _FATAL.match(line) is not None
-        told |= _LOST in line
         if not fatal and not _NOISE.match(line):
+            told |= "preempted:" in line
             sys.stderr.write(line)
             sys.stderr.flush()
     code = child.wait()
-    if code >= 0:
+    # The runtime may abort while the line is being said.
+    if code >= 0 and (told or code != PREEMPTED):
         return code
     if not joined:
         where = COORDINATOR.value or "the coordinator"
