@@ -34,7 +34,7 @@ def describe(name: str, state: str, parts: list[FolderStatus]) -> str:
     kinds = sorted({kind for part in parts for kind in part.counts})
     counts = [f"{sum(part.counts.get(kind, 0) for part in parts)} {kind}" for kind in kinds]
     lefts = [part.seconds_left for part in parts]
-    left = "unknown" if None in lefts else f"{max(lefts):,.0f} s"  # type: ignore[type-var]
+    left = "unknown" if None in lefts else f"{max(lefts):,.0f} s"
     rate = sum(part.rate for part in parts if part.state == "alive")
     return f"{name}: {state}; {', '.join(counts)}; {rate:,.0f} member-steps/s, {left} left at most"
 

@@ -42,7 +42,7 @@ def main() -> None:
         _ = [job.result() for job in jobs]
 
 
-def make_executor(folder: str):  # type: ignore[no-untyped-def]
+def make_executor(folder: str):
     """Make submitit's executor, with its logs in a folder."""
     try:
         import submitit
