@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
-from identjax.predictor import Predictor, State
+from identjax.predictor import Predictor, State, score_by_scan
 from identjax.registry import Registry
 from identjax.vocabulary import Vocabulary
 
@@ -95,6 +95,11 @@ class Model(abc.ABC):
         """
         return 0
 
+    @property
+    def scans_on_cpu(self) -> bool:
+        """Tell whether a CPU scores faster by the cached step; the bench's suite `models` asks."""
+        return False
+
     def bind(self, params: Params) -> "Learner":
         """Make the Predictor that this model is with these parameters (one member or a stack)."""
         return Learner(params, self)
@@ -170,6 +175,13 @@ class Learner(Predictor):
         return jnp.where(ended, self._after_end(logits_V), mask(logits_V, self.vocabulary))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
+        """Score in the form that is faster here."""
+        if self.model.scans_on_cpu and jax.default_backend() == "cpu":
+            self.model.check_positions(tokens_NxT.shape[1])
+            return score_by_scan(self, tokens_NxT)
+        return self.score_in_parallel(tokens_NxT)
+
+    def score_in_parallel(self, tokens_NxT: jax.Array) -> jax.Array:
         """Score with the model's parallel form."""
         self.model.check_positions(tokens_NxT.shape[1])
         logits_NxTxV = self.model.logits(self.params, tokens_NxT)

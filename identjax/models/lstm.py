@@ -42,6 +42,11 @@ class LSTM(LinenModel):
         "small": {"embedding": 16, "hidden": 32, "layers": 1},
     }
 
+    @property
+    def scans_on_cpu(self) -> bool:
+        """Say yes: projections for all positions at once leave the caches."""
+        return True
+
     def net(self) -> Net:
         """Make the network."""
         return RecurrentNet(self, LSTMCell)

@@ -33,6 +33,11 @@ class Mamba(LinenModel):
         "small": {"d_model": 16, "d_state": 8, "d_conv": 4, "expand": 2, "layers": 2},
     }
 
+    @property
+    def scans_on_cpu(self) -> bool:
+        """Say yes to small nets, whose states stay in the caches."""
+        return self.d_model <= 16
+
     def net(self) -> Net:
         """Make the network."""
         return MambaNet(self)

@@ -55,6 +55,11 @@ class XLSTM(LinenModel):
         if bad := [at for at in self.slstm_at if at not in range(self.layers)]:
             raise ConfigError("slstm_at", bad[0], f"layers from 0 to {self.layers - 1}")
 
+    @property
+    def scans_on_cpu(self) -> bool:
+        """Say yes to small nets, whose states stay in the caches."""
+        return self.d_model <= 32
+
     def net(self) -> Net:
         """Make the network."""
         return XLSTMNet(self)

@@ -105,13 +105,16 @@ def test_score_is_a_law_and_marks_are_where_they_belong(name: str, preset: str) 
 
 @every_case
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-5)])
-def test_score_is_the_scan_of_advance(name: str, preset: str, dtype: str, tolerance: float) -> None:
+def test_parallel_score_is_the_scan_of_advance(
+    name: str, preset: str, dtype: str, tolerance: float
+) -> None:
     model = make(name, preset)
     rows = draw_rows((40, LENGTH), LENGTH + 2)
     params = draw_params(model)
     with jax.enable_x64(dtype == "float64"):
         predictor = model.bind(jax.tree.map(lambda x: jnp.asarray(x, dtype), params))
-        score, scan = jax.jit(lambda p: p.score(rows))(predictor), score_by_scan(predictor, rows)
+        parallel = jax.jit(lambda p: p.score_in_parallel(rows))
+        score, scan = parallel(predictor), score_by_scan(predictor, rows)
         assert score.dtype == scan.dtype == dtype
     score, scan = np.asarray(score), np.asarray(scan)
     assert np.array_equal(score == -np.inf, scan == -np.inf)
