@@ -46,6 +46,19 @@ def attend(
     return jnp.moveaxis(mixed, -1, 1)
 
 
+def attend_last(
+    q_HxK: jax.Array, keys_HxKxS: jax.Array, values_HxKxS: jax.Array, sight: Sight
+) -> jax.Array:
+    """Mix cached values for one query, [H, K]; tokens come last, as they lie in the cache."""
+    scores_HxS = jnp.einsum("hks,hk->hs", keys_HxKxS, q_HxK * q_HxK.shape[-1] ** -0.5)
+    if sight.bias is not None:
+        scores_HxS = scores_HxS + sight.bias[:, 0]
+    scores_HxS = jnp.where(sight.allowed[0], scores_HxS, -1e30)
+    weights_HxS = jnp.exp(scores_HxS - scores_HxS.max(-1, keepdims=True))
+    mixed_HxK = jnp.einsum("hks,hs->hk", values_HxKxS, weights_HxS)
+    return mixed_HxK / weights_HxS.sum(-1, keepdims=True)
+
+
 @jax.custom_vjp
 def compare(k: jax.Array, q: jax.Array) -> jax.Array:
     """Multiply keys [B, H, K, S] and queries [B, H, K, T] to [B, H, S, T]."""

@@ -11,7 +11,7 @@ from jax import lax
 
 from identjax.errors import ConfigError
 from identjax.models import laws
-from identjax.models.attention import Sight, attend
+from identjax.models.attention import Sight, attend, attend_last
 from identjax.models.base import MODELS, Cache, Dropout, Params, choice
 from identjax.models.dropout import drop
 from identjax.models.laws import declare
@@ -133,11 +133,10 @@ class Attention(nn.Module):
         """Read one position: the new keys and values, and the output [D]."""
         q, k, v = self.project(x_D, position)
         keys, values = (
-            lax.dynamic_update_index_in_dim(old, new, position, 0)
+            lax.dynamic_update_index_in_dim(old, new, position, 2)
             for old, new in zip(cache, (k, v), strict=True)
         )
-        mixed = attend(q[None, None], keys[None], values[None], sight)
-        return (keys, values), self.join(mixed)[0, 0]
+        return (keys, values), self.join(attend_last(q, keys, values, sight))
 
 
 class Block(nn.Module):
@@ -239,7 +238,7 @@ class TransformerNet(Net):
     def start(self, dtype: Any) -> Cache:
         """Give empty keys and values for every layer, and position 0."""
         c = self.config
-        empty = jnp.zeros((c.max_length + 2, c.heads, c.d_model // c.heads), dtype)
+        empty = jnp.zeros((c.heads, c.d_model // c.heads, c.max_length + 2), dtype)
         return jnp.int32(0), ((empty, empty),) * c.layers
 
     def advance(self, cache: Cache, token: jax.Array) -> tuple[Cache, jax.Array]:
