@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from scipy.special import comb
 
-from identjax.languages.brackets import DEAD, ENDED, FRESH, READING, place_marks
+from identjax.languages.brackets import DEAD, ENDED, FRESH, READING
 from identjax.languages.bylength import frame_drawn
 from identjax.languages.draw import choose_by, score_by_views
 from identjax.languages.family import LengthSampler, register
@@ -85,30 +85,30 @@ class Shuffle(Predictor):
         """Scan over counts, then give all laws at once."""
         return score_by_views(self, tokens_NxT, self._view, self._law)
 
-    def _view(self, state: Reading) -> tuple[jax.Array, jax.Array]:
-        """Give the log odds of l = n, and which kinds are open with the mode: all the law needs."""
+    def _view(self, state: Reading) -> tuple[jax.Array, ...]:
+        """Give log p of an opening bracket, of a close and of the end, and which of them may be:
+        the kinds that are open, with the mode. All logs are taken here, once at every position.
+        """
         evidence = LOG_3 * state.ones.astype(jnp.float32) + LOG_2 * state.twos.astype(jnp.float32)
         # Nothing is read: l is not 0. All is open: l is not larger.
         odds = jnp.where(state.opens == 0, -jnp.inf, evidence - self.log_larger[state.opens])
         is_open_2 = (state.depths > 0).astype(jnp.int32)
-        return odds, 4 * state.mode + 2 * is_open_2[1] + is_open_2[0]
-
-    def _law(self, view: tuple[jax.Array, jax.Array]) -> jax.Array:
-        odds, code = view
-        is_open_2 = jnp.stack([code % 2, code // 2 % 2]) > 0
         m = is_open_2.sum(dtype=jnp.int32)
-        # The smaller of the two against the larger; few logs, as this is done at every position.
+        # The smaller of the two against the larger.
         lesser = jnp.exp(-jnp.abs(odds))
         log_both = jnp.log1p(lesser)
         log_exact, log_more = jnp.minimum(odds, 0) - log_both, -jnp.maximum(odds, 0) - log_both
         share_exact = jnp.where(odds > 0, 1, lesser) * (1 / jnp.maximum(m, 1).astype(jnp.float32))
         share_more = jnp.where(odds > 0, lesser, 1) * (1 / (2 + m).astype(jnp.float32))
-        free = log_more - jnp.log(np.arange(2, 5).astype(np.float32))[m]
+        opening = log_more - jnp.log(np.arange(2, 5).astype(np.float32))[m]
         closing = jnp.log(share_exact + share_more) - log_both
-        close_2 = jnp.where(is_open_2, closing, -jnp.inf)
-        symbols_S = jnp.stack([free, close_2[0], free, close_2[1]])
         end = jnp.where(m == 0, log_exact, -jnp.inf)
-        return place_marks(self.vocabulary, symbols_S, end, code // 4)
+        return opening, closing, end, 4 * state.mode + 2 * is_open_2[1] + is_open_2[0]
+
+    def _law(self, view: tuple[jax.Array, ...]) -> jax.Array:
+        opening, closing, end, code = view
+        logs = jnp.stack([opening, closing, end, jnp.float32(0), jnp.float32(-jnp.inf)])
+        return logs[_name_logs(self.vocabulary)[code]]
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
@@ -182,6 +182,18 @@ class ShuffledBrackets(BracketFamily):
         with jax.ensure_compile_time_eval():
             nothing = jnp.zeros((), jnp.float32)
         return ShuffleByLength(nothing, Vocabulary(self.symbols), self.max_length)
+
+
+def _name_logs(v: Vocabulary) -> jax.Array:
+    """Say which of five logs each token has, by mode and open kinds: [16, V]."""
+    opening, closing, end, certain, never = range(5)
+    table = np.full((4, 2, 2, v.size), never, np.int32)
+    table[READING, :, :, (0, 2)] = opening
+    table[READING, :, 1, 1] = closing
+    table[READING, 1, :, 3] = closing
+    table[READING, :, :, v.eos] = end
+    table[ENDED, :, :, v.pad] = certain
+    return jnp.asarray(table.reshape(16, v.size))
 
 
 def _closing_entropy(half: int) -> np.ndarray:
