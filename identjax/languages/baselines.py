@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.errors import ConfigError
+from identjax.errors import ConfigError, unknown_name
 from identjax.languages.automaton import AutomatonFamily
 from identjax.languages.base import Language
 from identjax.languages.graph import Graph, explore
@@ -113,8 +113,15 @@ def _back_off(mass_CxE: np.ndarray, base: int, order: int) -> np.ndarray:
     return mass_CxE
 
 
-def restricted(lang: Language, rule: Rule) -> Table:
-    """The truth given that the string keeps a rule: p(x) [x keeps it] / p(it is kept)."""
+def restricted(lang: Language, rule: Rule | str) -> Table:
+    """The truth given that the string keeps a rule: p(x) [x keeps it] / p(it is kept).
+
+    A rule by name is one of the language's own.
+    """
+    if isinstance(rule, str):
+        if rule not in lang.family.rules:
+            raise unknown_name("rule", rule, lang.family.rules or ["none"])
+        rule = lang.family.rules[rule]
     graph = _graph_of(lang, "a restriction")
     machine = rule.compile(lang.vocabulary.symbols, lang.max_length)
 

@@ -97,6 +97,17 @@ def test_restriction_conditions_on_the_rule() -> None:
         baselines.restricted(lang, rules.starts_with("a", "ab"))
 
 
+def test_a_restriction_takes_a_rule_by_name_and_names_those_there_are() -> None:
+    lang = languages.make("L3", 6)
+    tokens, log_p = lang.support() or pytest.fail("a small support")
+    found = probabilities(baselines.restricted(lang, "R1"), tokens)
+    np.testing.assert_allclose(found, np.exp(log_p), atol=1e-6)
+    with pytest.raises(ConfigError, match=r"rule='R9': .*R1, R2"):
+        baselines.restricted(lang, "R9")
+    with pytest.raises(ConfigError, match="none"):
+        baselines.restricted(languages.make("hmm", 4), "R1")
+
+
 def test_tempering_sharpens_and_flattens() -> None:
     lang = languages.make("L1", 6)
     tokens = lang.sample(jax.random.key(0), 16)
