@@ -21,7 +21,8 @@ class Finding:
 
     `close` have a snapshot whose KL to the truth, evaluated anew, is below ε; `perfect` are those
     of them that keep on every judged prompt in distribution every rule that the truth keeps
-    there, or None where no prompt was judged; `rates` are theirs out of distribution.
+    there, or None where no prompt was judged; `rates` are theirs out of distribution, and
+    `in_context` says what they answer in context, where they were asked.
     """
 
     language: str
@@ -32,6 +33,7 @@ class Finding:
     rule: str
     rates: Floats
     nearest: float
+    in_context: str = ""
 
     @property
     def spread(self) -> float:
@@ -134,7 +136,7 @@ def _within(finding: Finding, number: int) -> str:
 def _elsewhere(finding: Finding) -> str:
     rates = finding.rates
     if not len(rates):
-        return "no out-of-distribution prompt was judged"
+        return finding.in_context or "no out-of-distribution prompt was judged"
     low, high = share(float(rates.min())), share(float(rates.max()))
     whose = "its" if len(rates) == 1 else "their"
     if low == high:
@@ -162,7 +164,8 @@ def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
     )
     judged = [f for f in findings if len(f.rates)]
     if not judged:
-        return f"{text}; no out-of-distribution prompt was judged."
+        asked = [f"in {f.language}, {f.in_context}" for f in findings if f.in_context]
+        return f"{text}; {(asked or ['no out-of-distribution prompt was judged'])[0]}."
     widest = max(judged, key=lambda f: f.spread)
     whose = "those that are perfect in distribution" if widest.perfect else "those"
     low, high = share(float(widest.rates.min())), share(float(widest.rates.max()))

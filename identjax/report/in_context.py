@@ -1,15 +1,18 @@
 """In-context learning: accuracy by the number of examples, and the construction that flips it."""
 
 import dataclasses
+import itertools
 import json
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from identjax.analysis.statistics import seed_interval
 from identjax.report.gather import Source
-from identjax.report.select import floats, reported, split_by, where
+from identjax.report.select import floats, reported, rung_order, split_by, where
 from identjax.report.tables import Column, Row, Table, number, text, whole
 from identjax.report.words import NOTHING, interval, nats, share
 
@@ -45,13 +48,27 @@ SWAP_FIELDS = (
 )
 
 
+# From so many examples on, what is asked has been shown.
+SHOWN = 2
+
+
 @dataclasses.dataclass(frozen=True)
 class InContext:
-    """Rows of members and observers, and of the construction; `rung` is where members stand."""
+    """Rows of members at every rung and of observers, and of the construction.
+
+    `rung` is where members are compared; `points` has, for each snapshot, its KL to the truth and
+    its mean accuracy over the prompts of each form with two examples or more.
+    """
 
     rows: tuple[Row, ...]
     swaps: tuple[Row, ...]
+    points: tuple[Row, ...]
     rung: str
+
+    @property
+    def here(self) -> list[Row]:
+        """The rows of observers, and of members where they are compared."""
+        return [row for row in self.rows if row["rung"] in ("", self.rung)]
 
     @property
     def forms(self) -> list[str]:
@@ -60,33 +77,76 @@ class InContext:
 
     @property
     def table(self) -> Table:
-        """Accuracy at the least and the most examples of each form."""
-        ends = {f: [r["examples"] for r in self.rows if r["form"] == f] for f in self.forms}
-        shown = [r for r in self.rows if r["examples"] in (0, 2, max(ends[r["form"]]))]
-        return tabulate(sorted(shown, key=lambda row: (row["form"], row["examples"])))
+        """Accuracy at none, two and the most examples of each form."""
+        return _tabulate_ends(self.here)
 
     @property
     def swap_table(self) -> Table:
         """The construction."""
         return tabulate_swaps(self.swaps)
 
+    @property
+    def sentence(self) -> str:
+        """What members answer after the most examples that there are, and who else does."""
+        most = max(row["examples"] for row in self.rows)
+        there = [row for row in self.here if row["examples"] == most]
+        members = [row for row in there if row["kind"] == "member"]
+        if not members:
+            return ""
+        low = share(min(row["smallest"] for row in members))
+        high = share(max(row["largest"] for row in members))
+        form = members[0]["form"]
+        others = [r for r in there if r["kind"] == "observer" and r["form"] == form]
+        best = max(others, key=lambda row: row["accuracy"])
+        levels = [best, *(row for row in others if row["series"] == "chance")]
+        beside = ", ".join(f"{row['series']} {share(row['accuracy'])}" for row in levels)
+        of = f"after {most} examples ({form}) they answer {low} to {high} of the prompts rightly"
+        return f"{of} ({beside})"
+
 
 def find_in_context(source: Source, language: str, rung: str) -> InContext | None:
     """Gather what was asked in context of one language; None where nothing was."""
     about = {"sweep": source.name, "language": language}
-    members = where(reported(source.in_context), language=language, rung=rung)
+    members = where(reported(source.in_context), language=language)
     observed = where(source.in_context_observers, language=language)
     swaps = where(source.in_context_swaps, language=language).to_pylist()
     if not observed.num_rows:
         return None
     series = name_series(where(source.members, language=language).to_pylist())
     names = [series[member] for member in members["member_id"].to_pylist()]
-    members = members.append_column("series", [names]) if names else members
-    rows = [about | row | {"rung": rung} for row in _summarise(members)] if names else []
-    rows += [about | row for row in _list_observers(observed.to_pylist())]
-    order = {row["form"]: place for place, row in enumerate(rows)}
-    rows.sort(key=lambda row: (order[row["form"]], row["examples"]))
-    return InContext(tuple(rows), tuple({**row, **about} for row in swaps), rung)
+    members = members.append_column("series", pa.array(names, pa.string()))
+    rows = [about | row for row in (*_summarise(members), *_list_observers(observed.to_pylist()))]
+    return InContext(
+        tuple(sorted(rows, key=_place)),
+        tuple(sorted(({**row, **about} for row in swaps), key=lambda r: order_of(r["form"]))),
+        tuple(_find_points(source, members)),
+        rung,
+    )
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    rung = rung_order(row["rung"] or "final")
+    return order_of(row["form"]), row["examples"], row["kind"] != "member", rung, row["series"]
+
+
+def order_of(form: str) -> tuple[list[int], str]:
+    """Sort key of forms: k=3 comes before k=10."""
+    return [int(digits) for digits in re.findall(r"\d+", form)], form
+
+
+def _find_points(source: Source, members: pa.Table) -> list[Row]:
+    likelihood = source.likelihood
+    keys = zip(likelihood["member_id"].to_pylist(), likelihood["rung"].to_pylist(), strict=True)
+    kl = dict(zip(keys, floats(likelihood, "kl_nats"), strict=True))
+    shown = members.filter(pc.greater_equal(members["examples"], SHOWN))
+    found = []
+    for (form, series, member, rung), part in split_by(
+        shown, "form", "series", "member_id", "rung"
+    ):
+        if (member, rung) in kl:
+            point = {"form": form, "series": series, "kl_nats": float(kl[member, rung])}
+            found.append(point | {"accuracy": float(floats(part, "accuracy").mean())})
+    return found
 
 
 def name_series(members: Sequence[Row]) -> dict[str, str]:
@@ -101,14 +161,15 @@ def name_series(members: Sequence[Row]) -> dict[str, str]:
         ]
         told = [f for f in own if len({str(o.get(f)) for o in like}) > 1]
         # The first field that differs tells sizes apart: widths go together.
-        size = f" {told[0]}={own[told[0]]}" if told else ""
+        size = f" ({told[0]}={own[told[0]]})" if told else ""
         found[row["member_id"]] = f"{row['cell']}{size}"
     return found
 
 
 def _summarise(members: pa.Table) -> list[Row]:
     found = []
-    for (form, examples, series), part in split_by(members, "form", "examples", "series"):
+    keys = ("form", "examples", "series", "rung")
+    for (form, examples, series, rung), part in split_by(members, *keys):
         accuracy = floats(part, "accuracy")
         mean = seed_interval(accuracy, bounds=(0.0, 1.0))
         found.append(
@@ -117,6 +178,7 @@ def _summarise(members: pa.Table) -> list[Row]:
                 "examples": examples,
                 "series": series,
                 "kind": "member",
+                "rung": rung,
                 "accuracy": mean.value,
                 "low": mean.low,
                 "high": mean.high,
@@ -140,27 +202,45 @@ def _list_observers(rows: Sequence[Row]) -> list[Row]:
 
 
 def tabulate(rows: Sequence[Row]) -> Table:
-    """Make the table of accuracies."""
+    """Make the table of accuracies, for the CSV."""
+    columns = tuple(text(field, field) for field in FIELDS)
+    return Table("in_context", "Learning in context", "", FIELDS, columns, tuple(rows))
+
+
+def _tabulate_ends(rows: Sequence[Row]) -> Table:
+    """Put what one learner answers of one form in one row."""
     columns = (
-        text("form", "form"),
-        whole("examples", "examples"),
         text("who", "series"),
-        number("accuracy", "accuracy", share),
+        number("no example", "none", share),
+        number("two", "two", share),
+        number("most", "accuracy", share),
         Column("interval", lambda row: interval(row["low"], row["high"])),
         Column("range", lambda row: interval(row["smallest"], row["largest"])),
-        number("total variation", "tv", share),
+        number("total variation", "tv", nats),
         number("answered", "answered", share),
         Column("n", lambda row: str(row["members"] or NOTHING)),
     )
     caption = (
-        "Share of prompts to which the likeliest answer is right, at the least, two and the most "
-        "examples; every number of examples is in in_context.csv. Members: mean at equal ε with a "
-        "95% interval over seeds. Total variation is to the law of the answer given the hidden "
-        "concept. “Answered” is the share of prompts after which a predictor has a law at all: "
-        "prompts put examples side by side as no document does, and the truth gives most of them "
-        "probability zero."
+        "Share of prompts to which the likeliest answer is right, after no example, two and the "
+        "most; in_context.csv has all, at every ε. What follows “most” is about those prompts. "
+        "Members: mean at equal ε, with a 95% interval and the range over seeds. Total variation "
+        "is to the law of the answer given the hidden concept. “Answered” is the share of prompts "
+        "after which a predictor has a law at all: prompts put examples side by side as no "
+        "document does, and the truth may give them probability zero."
     )
-    return Table("in_context", "Learning in context", caption, FIELDS, columns, tuple(rows))
+    rows = sorted(rows, key=lambda row: (order_of(row["form"]), row["kind"] != "member"))
+    found = []
+    for form, own in itertools.groupby(rows, lambda row: row["form"]):
+        several = list(own)
+        most = max(row["examples"] for row in several)
+        heading = f"{form}, up to {most} examples"
+        for series in dict.fromkeys(row["series"] for row in several):
+            by = {row["examples"]: row for row in several if row["series"] == series}
+            ends = {end: by[n]["accuracy"] for end, n in (("none", 0), ("two", 2)) if n in by}
+            nothing = {"none": None, "two": None, "heading": heading}
+            found.append(by[max(by)] | nothing | ends)
+    table = Table("in_context", "Learning in context", caption, FIELDS, columns, tuple(found))
+    return dataclasses.replace(table, heading=lambda row: str(row["heading"]))
 
 
 def tabulate_swaps(rows: Sequence[Row]) -> Table:

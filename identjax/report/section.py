@@ -39,6 +39,7 @@ class Section:
     tuned: tuple[Drawing, ...]
     in_context: asked.InContext | None
     in_context_drawings: tuple[Drawing, ...]
+    swapped: Drawing | None
 
     @property
     def anchor(self) -> str:
@@ -88,7 +89,8 @@ class Section:
     def drawings(self) -> list[Drawing]:
         """Every figure of the section."""
         before = (self.scatter, *self.curves, self.heatmap, self.variance)
-        some = (*before, self.training, *self.dynamics, *self.tuned, *self.in_context_drawings)
+        after = (*self.dynamics, *self.tuned, *self.in_context_drawings, self.swapped)
+        some = (*before, self.training, *after)
         return [drawing for drawing in some if drawing is not None]
 
 
@@ -103,6 +105,8 @@ def make_section(source: Source, language: str, rules: Table, sets: Table) -> Se
     found = kinds.find_kinds(source, language, rung, rule)
     changed = tuning.find_tuning(source, language)
     shots = asked.find_in_context(source, language, rung)
+    if shots:
+        finding = dataclasses.replace(finding, in_context=shots.sentence)
     explained = explain.explain(source, language, rung, rule)
     return Section(
         source=source,
@@ -127,6 +131,7 @@ def make_section(source: Source, language: str, rules: Table, sets: Table) -> Se
         in_context_drawings=tuple(in_context_figures.draw(source, language, shots))
         if shots
         else (),
+        swapped=in_context_figures.draw_swaps(source, language, shots) if shots else None,
     )
 
 

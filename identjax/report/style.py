@@ -13,7 +13,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 # Okabe and Ito's colours, without the yellow that is lost on white; shapes say the same again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
@@ -120,7 +120,13 @@ def make_log(axes: Axes, which: str) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(10, numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: format(value, "g")))
-    axis.set_minor_formatter(NullFormatter())
+
+    def label_minor(value: float, _: int | None) -> str:
+        # Within one decade there may be no other number at all.
+        low, high = sorted(axis.get_view_interval())
+        return format(value, "g") if high < 10 * low else ""
+
+    axis.set_minor_formatter(FuncFormatter(label_minor))
 
 
 def _follow_page(svg: str, name: str) -> str:

@@ -1,64 +1,105 @@
-"""Accuracy in context against the number of examples, and what flipping every answer costs."""
+"""Accuracy in context by examples and by KL, and what flipping every answer costs."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from identjax.report import style
 from identjax.report.gather import Source
-from identjax.report.in_context import InContext
+from identjax.report.in_context import SHOWN, InContext
 from identjax.report.tables import Row
 from identjax.report.words import span
 
 
 def draw(source: Source, language: str, found: InContext) -> list[style.Drawing]:
-    """Draw the accuracy of members and observers, and the construction where there is one."""
+    """Draw the accuracy of members and observers, by examples and by KL to the truth."""
     drawings = [_draw_accuracy(source, language, found)]
-    curve = [row for row in found.swaps if row["accuracy"] is not None]
-    if curve:
-        drawings.append(_draw_swaps(source, language, curve))
-    return drawings
+    return [*drawings, _draw_matched(source, language, found)] if found.points else drawings
+
+
+def _find_looks(found: InContext) -> dict[str, style.Look]:
+    """Give learners colours and shapes, and observers shades and dashes."""
+    kinds = {row["series"]: row["kind"] for row in found.rows}
+    looks = style.looks(sorted(name for name in kinds if kinds[name] == "member"))
+    observers = [name for name in kinds if kinds[name] == "observer" and name != "chance"]
+    for i, name in enumerate(sorted(observers, key=lambda name: ("Bayes" not in name, name))):
+        colour = style.INK if i == 0 else style.QUIET
+        looks[name] = style.Look(colour, "", style.DASHES[i % 3])
+    return looks | {"chance": style.Look(style.INK, "", ":")}
+
+
+def _make_panels(forms: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
+    """Make a panel for each form, two side by side."""
+    down = -(-len(forms) // 2)
+    figure = style.new_figure(7.4 if len(forms) > 1 else 5.6, 1.3 + 2.4 * down)
+    grid = figure.subplots(down, min(len(forms), 2), squeeze=False, sharey=True)
+    panels = dict(zip(forms, grid.flat, strict=False))
+    for axes in list(grid.flat)[len(forms) :]:
+        axes.set_visible(False)
+    for form, axes in panels.items():
+        axes.set_title(form)
+        axes.set_ylim(-0.03, 1.03)
+    for row in grid:
+        row[0].set_ylabel("accuracy")
+    return figure, panels
 
 
 def _draw_accuracy(source: Source, language: str, found: InContext) -> style.Drawing:
     """Draw a panel for each form; learners are thick, observers thin, chance dotted."""
-    figure = style.new_figure(2.2 + 2.0 * len(found.forms), 3.9)
-    panels = figure.subplots(1, len(found.forms), squeeze=False, sharey=True)[0]
-    names = list(dict.fromkeys(row["series"] for row in found.rows))
-    kinds = {row["series"]: row["kind"] for row in found.rows}
-    names.sort(key=lambda name: (kinds[name] != "member", name))
-    looks = style.looks(names)
-    for axes, form in zip(panels, found.forms, strict=True):
-        for name in names:
-            rows = [r for r in found.rows if (r["form"], r["series"]) == (form, name)]
-            _draw_series(axes, rows, looks[name], kinds[name] == "member", name)
+    figure, panels = _make_panels(found.forms)
+    for form, axes in panels.items():
+        for name, look in _find_looks(found).items():
+            rows = [r for r in found.here if (r["form"], r["series"]) == (form, name)]
+            _draw_series(axes, rows, look, name)
         _mark_examples(axes, [r["examples"] for r in found.rows if r["form"] == form])
-        axes.set_title(form)
-        axes.set_ylim(-0.03, 1.03)
-    panels[0].set_ylabel("accuracy")
-    handles, labels = panels[0].get_legend_handles_labels()
+    first = next(iter(panels.values()))
+    handles, labels = first.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2)
-    n = span([row["members"] for row in found.rows if row["kind"] == "member"])
+    n = span([row["members"] for row in found.here if row["kind"] == "member"])
+    where = "their end" if found.rung == "final" else f"ε = {found.rung}"
     caption = (
-        "Share of right answers by the number of examples in the prompt. Thick: members at ε = "
-        f"{found.rung} (n = {n} of each kind), bands are the range over seeds. Thin: observers."
+        "Share of right answers by the number of examples in the prompt. Thick: members at "
+        f"{where} (n = {n} of each kind), bands are the range over seeds. Thin: observers."
     )
     name = style.slug("in_context", *source.prefix, language)
     return style.finish(figure, name, f"{language}: accuracy by examples", caption)
 
 
-def _draw_series(
-    axes: Axes, rows: Sequence[Row], look: style.Look, learns: bool, name: str
-) -> None:
+def _draw_series(axes: Axes, rows: Sequence[Row], look: style.Look, name: str) -> None:
     x, y = [r["examples"] for r in rows], [r["accuracy"] for r in rows]
-    if learns:
+    if rows and rows[0]["kind"] == "member":
         axes.plot(x, y, color=look.colour, marker=look.marker, lw=2, ms=5, label=name)
         low, high = ([r[end] for r in rows] for end in ("smallest", "largest"))
         axes.fill_between(x, low, high, color=look.colour, alpha=0.15, lw=0)
-    else:
-        dash = ":" if name == "chance" else look.dash
-        axes.plot(x, y, color=look.colour, ls=dash, lw=1.1, marker=look.marker, ms=3, label=name)
+    elif rows:
+        axes.plot(x, y, color=look.colour, ls=look.dash, lw=1.1, label=name)
+
+
+def _draw_matched(source: Source, language: str, found: InContext) -> style.Drawing:
+    """Draw every snapshot by its KL to the truth, so that equal loss stands under each other."""
+    forms = [f for f in found.forms if any(point["form"] == f for point in found.points)]
+    figure, panels = _make_panels(forms)
+    looks = _find_looks(found)
+    names = sorted({point["series"] for point in found.points})
+    for form, axes in panels.items():
+        for name in names:
+            own = [p for p in found.points if (p["form"], p["series"]) == (form, name)]
+            x, y = [p["kl_nats"] for p in own], [p["accuracy"] for p in own]
+            look = looks[name]
+            axes.scatter(x, y, s=26, color=look.colour, marker=look.marker, lw=0, label=name)
+        style.make_log(axes, "x")
+        axes.set_xlabel("KL to the truth, nats per sequence")
+    first = next(iter(panels.values()))
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2)
+    caption = (
+        "Each mark is one member at one ε, or at its end: its mean accuracy on the prompts with "
+        f"{SHOWN} examples or more. What stands on one vertical has the same loss."
+    )
+    name = style.slug("in_context_matched", *source.prefix, language)
+    return style.finish(figure, name, f"{language}: accuracy by KL to the truth", caption)
 
 
 def _mark_examples(axes: Axes, examples: Sequence[int]) -> None:
@@ -69,8 +110,11 @@ def _mark_examples(axes: Axes, examples: Sequence[int]) -> None:
     axes.set_xlabel("examples")
 
 
-def _draw_swaps(source: Source, language: str, rows: Sequence[Row]) -> style.Drawing:
-    """Draw KL under its bound, and accuracy and agreement beside it."""
+def draw_swaps(source: Source, language: str, found: InContext) -> style.Drawing | None:
+    """Draw the construction where there is one: KL under its bound, and accuracy beside it."""
+    rows = [row for row in found.swaps if row["accuracy"] is not None]
+    if not rows:
+        return None
     figure = style.new_figure(7.4, 3.9)
     cost, answers = figure.subplots(1, 2)
     forms = list(dict.fromkeys(row["form"] for row in rows))
