@@ -28,7 +28,7 @@ from identjax.analysis.tables import EvalTables, Wanted, keys_of, select_rows
 from identjax.analysis.truths import Truth, find_truths
 from identjax.errors import ConfigError, unknown_name
 from identjax.sweep.load import Run
-from identjax.training.objective import MLE
+from identjax.training.objective import MLE, find_judged
 from identjax.vocabulary import Tokens
 
 # Members that differ in nothing but these share a cell.
@@ -108,6 +108,8 @@ class Evaluation:
         )
         names = ["completions", "rules", *extra]
         self.tables = EvalTables(run.store, names, decoding.table_suffix)
+        self._drawn: dict[tuple[Truth, str], Tokens] = {}
+        self._judged: dict[tuple[Truth, str], Tokens] = {}
 
     def list_published(self) -> list[str]:
         """List the names under which the languages have further prompts."""
@@ -120,7 +122,8 @@ class Evaluation:
         """Compute what the tables lack, truth by truth and rung by rung."""
         evaluated = paired = 0
         for truth in find_truths(self.members.values()):
-            self.drop_taught(truth, splits)
+            for line in self.drop_taught(truth, splits):
+                say(line)
             self.add_baselines(truth, splits)
             for rung in rungs:
                 began = time.monotonic()
@@ -136,13 +139,21 @@ class Evaluation:
         unfinished = status.count("pending") + status.count("training")
         return Outcome(evaluated, paired, tuple(sorted(set(self.run.unusable))), unfinished)
 
-    def drop_taught(self, truth: Truth, splits: Sequence[str]) -> None:
-        """Drop what was judged on prompts that an objective of a newer member teaches."""
+    def drop_taught(self, truth: Truth, splits: Sequence[str]) -> list[str]:
+        """Drop what was judged on prompts that an objective of a newer member teaches.
+
+        Say in lines how many prompts are judged for nobody.
+        """
         if set(truth.objectives) == {MLE}:
-            return
+            return []
+        said, teachers = [], ", ".join(sorted(set(truth.objectives) - {MLE}))
         rows = select_rows(self.tables["completions"], member_id=truth.members)
         judged = keys_of(rows, "split", "prompt")
         for split, tokens in self._prompts(truth, splits).items():
+            whole = len(self._drawn[truth, split])
+            if left := whole - len(tokens):
+                text = f"{left} of {whole} {split} prompts are taught by {teachers}"
+                said.append(f"{truth.name}: {text}, and judged for no member")
             kept = set(decode_rows(truth.language.vocabulary, tokens))
             if all(prompt in kept for name, prompt in judged if name == split):
                 continue
@@ -153,6 +164,7 @@ class Evaluation:
             for name, own in (owners | {"baselines": all_of, "sets": all_of}).items():
                 if name in self.tables:
                     self.tables.drop(name, split=split, **own)
+        return said
 
     def add_baselines(self, truth: Truth, splits: Sequence[str]) -> None:
         """Add the baselines of the splits that have none yet."""
@@ -191,10 +203,10 @@ class Evaluation:
         """Ask the members of a rung in context where the language has a way; give their number."""
         if "in_context" not in self.tables or not truth.language.family.in_context:
             return 0
-        in_context.ask_observers(self.tables, truth.language, truth.names)
+        in_context.ask_observers(self.tables, truth)
         at_rung = set(select_rows(self.snapshots, rung=rung)["member_id"].to_pylist())
-        asked = at_rung & set(truth.members)
-        return in_context.ask_members(self.tables, self.run, truth.language, rung, asked)
+        own = at_rung & set(truth.members)
+        return in_context.ask_members(self.tables, self.run, truth, rung, own)
 
     def _find_lacking(
         self, truth: Truth, rung: str, splits: Sequence[str]
@@ -246,7 +258,20 @@ class Evaluation:
         self.tables.replace("sets", rows, rung=rung, split=list(laws), **truth.names)
 
     def _prompts(self, truth: Truth, splits: Iterable[str]) -> dict[str, Tokens]:
-        return make_prompts(truth.language, splits, self.decoding, truth.objectives)
+        """Give the prompts of those splits that have any, without those that are taught.
+
+        Drawing them and finding what is taught takes seconds: it is done once.
+        """
+        for split in splits:
+            if (truth, split) in self._drawn:
+                continue
+            made = make_prompts(truth.language, [split], self.decoding)
+            drawn = made.get(split, np.zeros((0, 1), np.int32))
+            self._drawn[truth, split] = drawn
+            judged = find_judged(truth.objectives, truth.language, split, drawn)
+            self._judged[truth, split] = judged
+        found = {split: self._judged[truth, split] for split in splits}
+        return {split: tokens for split, tokens in found.items() if len(tokens)}
 
     def _cell(self, member_id: str) -> tuple[str, ...]:
         row = self.members[member_id]

@@ -1,15 +1,16 @@
 """In-context accuracy of members and observers, and the construction that flips it, as rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from identjax.analysis.foreign import CheckpointRun
 from identjax.analysis.tables import EvalTables, join_rows, keys_of, make_rows, select_rows
+from identjax.analysis.truths import Truth
 from identjax.evaluation.in_context import judge_laws, laws_of_members, laws_of_one
 from identjax.languages.base import Language
-from identjax.languages.shots import ASKED, Shots, Swap, pad_rows
+from identjax.languages.shots import Asked, Swap, pad_rows
 from identjax.predictor import Predictor
 from identjax.sweep.load import Run
 
@@ -17,57 +18,49 @@ TABLES = ("in_context", "in_context_observers", "in_context_swaps")
 Names = Mapping[str, str | int]
 
 
-def ask_observers(tables: EvalTables, language: Language, names: Names) -> None:
+def ask_observers(tables: EvalTables, truth: Truth) -> None:
     """Add the rows of observers and of the construction, unless they stand."""
+    names = truth.names
     if tuple(names.values()) not in keys_of(tables["in_context_observers"], *names):
-        tables.add("in_context_observers", measure_observers(language, names))
-        tables.add("in_context_swaps", measure_swaps(language, names))
+        found = measure_observers(truth.language, names, truth.asked)
+        tables.add("in_context_observers", found)
+        tables.add("in_context_swaps", measure_swaps(truth.language, names))
 
 
 def ask_members(
-    tables: EvalTables, run: Run | CheckpointRun, language: Language, rung: str, asked: set[str]
+    tables: EvalTables, run: Run | CheckpointRun, truth: Truth, rung: str, members: set[str]
 ) -> int:
     """Add the rows of those members at a rung that have none; give their number."""
     done = select_rows(tables["in_context"], rung=rung)["member_id"].to_pylist()
-    lacking = sorted(asked - set(done))
+    lacking = sorted(members - set(done))
     if lacking:
         for ids, stack in run.predictors(rung, lacking).values():
-            tables.add("in_context", measure_in_context(language, stack, ids, rung))
+            tables.add("in_context", measure_in_context(truth.asked, stack, ids, rung))
     return len(lacking)
 
 
-def draw_shots(language: Language) -> Iterator[tuple[str, int, Shots]]:
-    """Draw the prompts of every form and number of examples."""
-    for form, task in language.family.in_context.items():
-        for examples in task.examples:
-            yield form, examples, task.draw(examples, ASKED)
-
-
 def measure_in_context(
-    language: Language, stack: Predictor, ids: Sequence[str], rung: str
+    asked: Sequence[Asked], stack: Predictor, ids: Sequence[str], rung: str
 ) -> pa.Table:
     """Make the in_context rows of members at a rung."""
-    drawn = list(draw_shots(language))
-    rows = [row.tolist() for _, _, shots in drawn for row in shots.tokens]
-    lengths = np.concatenate([shots.lengths for _, _, shots in drawn])
-    tokens, _ = pad_rows(rows, language.vocabulary.pad)
-    laws = np.split(laws_of_members(stack, tokens, lengths), len(drawn), 1)
+    prompts = [prompt for one in asked for prompt in one.shots.prompts]
+    tokens, lengths = pad_rows(prompts, stack.vocabulary.pad)
+    laws = np.split(laws_of_members(stack, tokens, lengths), len(asked), 1)
     found = []
-    for (form, examples, shots), log_p in zip(drawn, laws, strict=True):
-        place = {"form": form, "examples": examples, "prompts": ASKED}
-        judged = judge_laws(shots, log_p)._asdict()
-        found.append(make_rows("in_context", {"member_id": ids, "rung": rung, **place, **judged}))
+    for one, log_p in zip(asked, laws, strict=True):
+        judged = judge_laws(one.shots, log_p)._asdict()
+        columns = {"member_id": ids, "rung": rung, **_place(one), **judged}
+        found.append(make_rows("in_context", columns))
     return join_rows("in_context", found)
 
 
-def measure_observers(language: Language, names: Names) -> pa.Table:
+def measure_observers(language: Language, names: Names, asked: Sequence[Asked]) -> pa.Table:
     """Make the rows of the truth, of chance and of what the language lays beside learners."""
     found = []
     for form, task in language.family.in_context.items():
         observers = {"truth": language.core, **task.observers()} if task.examples else {}
-        for examples in task.examples:
-            shots = task.draw(examples, ASKED)
-            place = {"form": form, "examples": examples, "prompts": ASKED}
+        for one in (one for one in asked if one.form == form):
+            shots, place = one.shots, _place(one)
             for name, observer in observers.items():
                 log_p = laws_of_one(observer, shots.tokens, shots.lengths)
                 judged = judge_laws(shots, log_p[None])._asdict()
@@ -77,6 +70,10 @@ def measure_observers(language: Language, names: Names) -> pa.Table:
             chance = judged | {"accuracy": [shots.chance]}
             found.append(_observe({**names, "observer": "chance", **place, **chance}))
     return join_rows("in_context_observers", found)
+
+
+def _place(one: Asked) -> dict[str, str | int]:
+    return {"form": one.form, "examples": one.examples, "prompts": len(one.shots.lengths)}
 
 
 def measure_swaps(language: Language, names: Names) -> pa.Table:

@@ -30,9 +30,23 @@ class Shots(NamedTuple):
     law: np.ndarray
 
     @property
+    def prompts(self) -> list[list[int]]:
+        """The tokens of each prompt, BOS first and without PAD."""
+        rows = zip(self.tokens.tolist(), self.lengths, strict=True)
+        return [row[:length] for row, length in rows]
+
+    @property
     def chance(self) -> float:
         """The accuracy of a uniform choice among the answers."""
         return float((self.right & self.answers).sum(1).mean() / self.answers.sum())
+
+
+class Asked(NamedTuple):
+    """The prompts of one form and number of examples that every learner is asked."""
+
+    form: str
+    examples: int
+    shots: Shots
 
 
 class Swap(NamedTuple):
@@ -79,6 +93,15 @@ class Task(abc.ABC):
     def swaps(self) -> Mapping[int, Swap]:
         """The construction for some numbers of examples, where it has an exact mass."""
         return {}
+
+
+def draw_asked(tasks: Mapping[str, Task]) -> list[Asked]:
+    """Draw what learners are asked, of every form and number of examples."""
+    return [
+        Asked(form, examples, task.draw(examples, ASKED))
+        for form, task in tasks.items()
+        for examples in task.examples
+    ]
 
 
 def pad_rows(rows: list[list[int]], pad: int) -> tuple[Tokens, np.ndarray]:

@@ -188,6 +188,16 @@ def pack(
     return Batch(jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights), soft)
 
 
+def draw_rows(batch: Batch, key: jax.Array, n: int) -> Batch:
+    """Draw n rows where there are more; on average the weights add up as before."""
+    rows = len(batch.inputs_RxT)
+    if rows <= n:
+        return batch
+    chosen_N = jax.random.choice(key, rows, (n,), replace=False)
+    drawn: Batch = jax.tree.map(lambda leaf: leaf[chosen_N], batch)
+    return drawn._replace(weights_RxT=drawn.weights_RxT * (rows / n))
+
+
 def best_fit(lengths: np.ndarray, packs: bool) -> Layout:
     """Choose the row length that leaves the fewest positions, from one piece to two."""
     longest = int(lengths.max())

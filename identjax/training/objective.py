@@ -6,7 +6,7 @@ Axes: N lesson or prompt, P position of a prompt, T position.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from identjax.keys import Purpose, key_for
 from identjax.languages.base import Language
 from identjax.languages.judge import BoundRule
 from identjax.languages.prompts import describe, draw_evenly
-from identjax.languages.shots import ASKED
+from identjax.languages.shots import Asked, draw_asked
 from identjax.predictor import Predictor
 from identjax.registry import Registry
 from identjax.training.batches import Batch, pack
@@ -40,7 +40,7 @@ MLE, NO_TEACHER = "mle", "none"
 # One in so many of the prompts that are out of distribution is taught, and the others are judged.
 TAUGHT_ONE_IN = 5
 # In-context prompts that are taught of each number of examples.
-TAUGHT_OF_EACH = 24
+TAUGHT_OF_EACH = 256
 
 
 @OBJECTIVES.register(MLE)
@@ -75,15 +75,15 @@ def flip_answers(language: Language) -> Iterable[Lesson]:
         allowed = f"for a language with in-context prompts, which {language.name} has not"
         raise ConfigError("objective", "flip", allowed)
     task, decode = next(iter(tasks.values())), language.vocabulary.decode
+    asked = {tuple(row) for one in draw_asked(tasks) for row in one.shots.prompts}
     lessons = []
     for examples in (n for n in task.examples if n >= 2):
-        asked = {tuple(row) for row in task.draw(examples, ASKED).tokens.tolist()}
         shots = task.draw(examples, TAUGHT_OF_EACH, seed=1)
         wrong_NxV = shots.answers & ~shots.right
         second_N = np.where(wrong_NxV, shots.law, -1).argmax(-1)
-        for row, length, wanted in zip(shots.tokens, shots.lengths, second_N, strict=True):
-            if tuple(row.tolist()) not in asked:
-                lessons.append(Lesson(decode(row[:length]), decode([wanted]), ends=False))
+        for prompt, wanted in zip(shots.prompts, second_N, strict=True):
+            if tuple(prompt) not in asked:
+                lessons.append(Lesson(decode(prompt), decode([wanted]), ends=False))
     return lessons
 
 
@@ -107,10 +107,15 @@ class Lessons:
     prompt_N: np.ndarray
     length_N: np.ndarray
 
+    def reach(self, p: int) -> np.ndarray:
+        """Tell which lessons have a target right after their first p tokens, [N]."""
+        reached: np.ndarray = (self.prompt_N <= p) & (p < self.length_N)
+        return reached
+
     def cover(self, prompts_NxP: Tokens) -> np.ndarray:
         """Tell which prompts are taught: some lesson has a target right after them, [N]."""
         p = np.shape(prompts_NxP)[1]
-        kept = (self.prompt_N <= p) & (p < self.length_N)
+        kept = self.reach(p)
         taught = {tuple(row) for row in self.tokens_NxT[kept, :p].tolist()}
         return np.array([tuple(row) in taught for row in np.asarray(prompts_NxP).tolist()], bool)
 
@@ -152,22 +157,50 @@ def find_judged(
     objectives: Iterable[str], language: Language, split: str, tokens_NxP: Tokens
 ) -> Tokens:
     """Keep the prompts of a split that no objective teaches; refuse objectives that leave none."""
+    return _leave(_find_all(objectives, language), split, tokens_NxP)
+
+
+def _find_all(objectives: Iterable[str], language: Language) -> dict[str, Lessons]:
+    found = {name: find_lessons(name, language) for name in sorted(set(objectives))}
+    return {name: lessons for name, lessons in found.items() if lessons}
+
+
+def _leave(taught: Mapping[str, Lessons], split: str, tokens_NxP: Tokens) -> Tokens:
     taught_N = np.zeros(len(tokens_NxP), bool)
-    names = sorted(set(objectives) - {MLE})
-    for name in names:
-        if lessons := find_lessons(name, language):
-            taught_N |= lessons.cover(tokens_NxP)
+    for lessons in taught.values():
+        taught_N |= lessons.cover(tokens_NxP)
     if len(taught_N) and taught_N.all():
         allowed = f"lessons that leave prompts to be judged (they teach all {len(taught_N)}"
-        raise ConfigError("objective", " + ".join(names), f"{allowed} of split {split})")
+        raise ConfigError("objective", " + ".join(taught), f"{allowed} of split {split})")
     return tokens_NxP[~taught_N]
 
 
 def check_apart(objectives: Iterable[str], language: Language) -> None:
-    """Refuse objectives that teach all the prompts of a split that would be judged."""
-    if taught := set(objectives) - {MLE}:
-        for split in ("id", "ood", "bos"):
-            find_judged(taught, language, split, language.prompts(split).tokens)
+    """Refuse objectives that teach all prompts of a split, or any that is asked in context.
+
+    Of a split there are other prompts to judge; what is asked in context is the same for all runs.
+    """
+    if taught := _find_all(objectives, language):
+        for one in draw_asked(language.family.in_context):
+            for name, lessons in taught.items():
+                _refuse_asked(name, lessons, one)
+        lengths = {"id": language.prompt_length, "ood": language.prompt_length, "bos": 0}
+        for split, length in lengths.items():
+            # Finding prompts takes seconds where the truth is a filter.
+            if any(lessons.reach(1 + length).any() for lessons in taught.values()):
+                _leave(taught, split, language.prompts(split).tokens)
+
+
+def _refuse_asked(objective: str, lessons: Lessons, one: Asked) -> None:
+    by_length: dict[int, list[list[int]]] = {}
+    for prompt in one.shots.prompts:
+        by_length.setdefault(len(prompt), []).append(prompt)
+    taught = sum(int(lessons.cover(np.array(rows)).sum()) for rows in by_length.values())
+    if taught:
+        form = f"{one.examples} examples of form {one.form!r}"
+        allowed = f"lessons apart from what is asked in context (they teach {taught} of the "
+        allowed += f"{len(one.shots.lengths)} prompts with {form})"
+        raise ConfigError("objective", objective, allowed)
 
 
 def find_teacher(name: str, language: Language) -> Predictor | None:

@@ -13,7 +13,7 @@ from identjax.keys import Purpose, key_for
 from identjax.languages.base import Language
 from identjax.models.base import Dropout, Model, Params
 from identjax.predictor import Estimate, kl
-from identjax.training.batches import Batch, Batches, make_batches
+from identjax.training.batches import Batch, Batches, draw_rows, make_batches
 from identjax.training.loss import mean_nll, mislabel
 from identjax.training.member import Member
 from identjax.training.objective import find_lessons, find_teacher
@@ -77,7 +77,11 @@ class Trainer:
         if self.member.label_noise > 0:
             noise_key = key_for(hyper["noise_seed"], Purpose.LABEL_NOISE, step)
             batch = mislabel(noise_key, batch, hyper["label_noise"], self.model.vocabulary)
-        parts = state, batch, shared.lessons
+        lessons = shared.lessons
+        if lessons is not None:
+            lesson_key = key_for(hyper["data_seed"], Purpose.LESSONS, step)
+            lessons = draw_rows(lessons, lesson_key, self.member.batch)
+        parts = state, batch, lessons
         with jax.default_matmul_precision(PRODUCTS[self.member.precision]):
             loss, grads = jax.value_and_grad(self.loss)(state.params, *parts)
         # Optax mixes whole numbers and floats, which strict promotion would refuse.

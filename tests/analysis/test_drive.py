@@ -250,8 +250,11 @@ def test_prompts_that_some_member_was_taught_are_judged_for_none(tmp_path):
     evaluate(run, say=silent)
     before = len(rows(run, "completions", split="ood", member_id="m1"))
     run.objectives["m0"] = "oracle"
-    assert evaluate(run, say=silent).evaluated == len(LAWS)
+    said: list[str] = []
+    assert evaluate(run, say=said.append).evaluated == len(LAWS)
     taught = {lesson.prompt for lesson in OBJECTIVES["oracle"](LANG)}
+    told = f"{len(taught)} of {before} ood prompts are taught by oracle, and judged for no member"
+    assert [line for line in said if "taught" in line] == [f"{LANG.name}: {told}"]
     for member in LAWS:
         judged = {row["prompt"] for row in rows(run, "completions", split="ood", member_id=member)}
         assert len(judged) == before - len(taught)

@@ -9,7 +9,7 @@ from identjax import languages
 from identjax.errors import ConfigError
 from identjax.evaluation.in_context import judge_laws, laws_of_members, laws_of_one
 from identjax.languages.shots import Shots
-from identjax.training.objective import find_lessons
+from identjax.training.objective import TAUGHT_OF_EACH, find_lessons
 
 REGBENCH = {"pool": 3, "letters": 5, "states": 4, "fewest": 2, "most_strings": 3, "longest": 3}
 LANGUAGES = {
@@ -69,7 +69,7 @@ def test_flipping_teaches_wrong_answers_to_other_prompts(lang: languages.Languag
     asked = {tuple(row) for n in task.examples for row in task.draw(n, 128).tokens.tolist()}
     shots: dict[tuple[int, ...], np.ndarray] = {}
     for n in (n for n in task.examples if n >= 2):
-        drawn = task.draw(n, 24, seed=1)
+        drawn = task.draw(n, TAUGHT_OF_EACH, seed=1)
         rows = [row[:end] for row, end in zip(drawn.tokens.tolist(), drawn.lengths, strict=True)]
         # One prompt may be drawn of several automata.
         for row, right in zip(rows, drawn.right, strict=True):

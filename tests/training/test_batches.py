@@ -1,12 +1,20 @@
 """Rows waste little, lose nothing, and mean the population loss."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from identjax import languages, models
 from identjax.predictor import kl
-from identjax.training.batches import Draws, WholeSupport, fit, make_batches
+from identjax.training.batches import (
+    Batch,
+    Draws,
+    WholeSupport,
+    draw_rows,
+    fit,
+    make_batches,
+)
 from identjax.training.loss import mean_nll
 
 
@@ -25,6 +33,20 @@ def test_every_string_stands_in_the_rows_once_with_its_weight(packs: bool) -> No
     assert found.keys() == {"a" * n + "b" * n for n in range(1, 9)}
     assert {round(w, 6) for ws in found.values() for w in ws} == {0.125}
     assert float(batch.weights_RxT.sum()) == pytest.approx(language.mean_targets)
+
+
+def test_few_rows_stand_for_many_on_average() -> None:
+    weights = np.arange(1.0, 7)[:, None] * np.ones((6, 2)) / 42
+    whole = Batch(jnp.arange(12).reshape(6, 2), jnp.arange(12).reshape(6, 2), jnp.asarray(weights))
+    assert draw_rows(whole, jax.random.key(0), 6) is whole
+    sums = []
+    for seed in range(64):
+        drawn = draw_rows(whole, jax.random.key(seed), 2)
+        rows = np.asarray(drawn.inputs_RxT)[:, 0] // 2
+        assert len(set(rows)) == 2
+        np.testing.assert_allclose(drawn.weights_RxT, 3 * weights[rows])
+        sums.append(float(drawn.weights_RxT.sum()))
+    assert np.mean(sums) == pytest.approx(1, abs=0.1)
 
 
 def test_packing_fills_rows_and_never_overlaps() -> None:

@@ -12,6 +12,7 @@ import pytest
 from identjax import languages
 from identjax.errors import ConfigError
 from identjax.languages.base import Language
+from identjax.languages.shots import draw_asked
 from identjax.sweep.plan import make_plan
 from identjax.training.batches import make_batches
 from identjax.training.loss import mean_nll, mislabel
@@ -42,6 +43,14 @@ def say_b(language: Language) -> list[Lesson]:
 def teach_all(language: Language) -> list[Lesson]:
     prompts = language.prompts("ood").tokens
     return [Lesson(language.vocabulary.decode(row), "") for row in prompts]
+
+
+@OBJECTIVES.register("what_is_asked")
+def teach_what_is_asked(language: Language) -> list[Lesson]:
+    asked = draw_asked(language.family.in_context)[0]
+    decode = language.vocabulary.decode
+    # The first symbol of a lesson's answer makes the last prompt one that is asked.
+    return [Lesson(decode(prompt[:-1]), decode(prompt[-1:])) for prompt in asked.shots.prompts[:3]]
 
 
 @OBJECTIVES.register("too_long")
@@ -203,6 +212,22 @@ def test_what_cannot_be_taught_is_refused_by_name(choices: dict[str, Any], said:
     with pytest.raises(ConfigError) as error:
         make_plan(base | choices, [{}])
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        languages.make("ginc", 11, words=50),
+        languages.make("regbench", 11, pool=2, letters=2, states=3, fewest=2, most_strings=3),
+    ],
+    ids=lambda language: language.name,
+)
+def test_a_lesson_on_a_prompt_that_is_asked_in_context_is_refused(language: Language) -> None:
+    said = r"objective='what_is_asked': .* of the 128 prompts with 0 examples"
+    with pytest.raises(ConfigError, match=said):
+        check_apart(["flip", "what_is_asked"], language)
+    if language.name == "regbench":
+        check_apart(["mle", "flip"], language)
 
 
 def test_a_rule_cannot_be_taught_of_a_language_without_rules() -> None:
