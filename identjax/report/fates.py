@@ -1,10 +1,11 @@
 """What became of every member: counted, never dropped."""
 
+from identjax.analysis.statistics import wilson_interval
 from identjax.report.gather import Source
 from identjax.report.rates import CELL
 from identjax.report.select import UNFINISHED, epsilons, split_by
 from identjax.report.tables import Column, Row, Table, text, whole
-from identjax.report.words import count
+from identjax.report.words import count, interval
 
 STATUSES = ("done", "saturated", "diverged", "failed", "training", "pending")
 
@@ -16,9 +17,11 @@ def tabulate(sources: list[Source]) -> Table:
     caption = (
         "Saturated: stopped by itself at the ε it was told to stop at; done: took all its steps; "
         "diverged: frozen at its last finite state. On the right, the members that have been "
-        "evaluated at a snapshot within each ε (nats per sequence)."
+        "evaluated at a snapshot within each ε (nats per sequence); at the smallest, in brackets, "
+        "Wilson's 95% interval of the share of members that get there."
     )
-    reached = tuple(f"reached_{rung}" for rung in rungs)
+    reached = tuple(f"reached_{rung}{end}" for rung in rungs for end in ("", "_low", "_high"))
+    smallest = next((r for r in reversed(rungs) if any(row[f"reached_{r}"] for row in rows)), "")
     fields = ("sweep", *CELL, "members", "select")
     columns = (
         text("sweep", "sweep"),
@@ -26,7 +29,7 @@ def tabulate(sources: list[Source]) -> Table:
         whole("members", "members"),
         whole("used to select", "select"),
         *(whole(status, status) for status in STATUSES),
-        *(_reached(rung) for rung in rungs),
+        *(_reached(rung, rung == smallest) for rung in rungs),
     )
     return Table(
         "members",
@@ -38,8 +41,15 @@ def tabulate(sources: list[Source]) -> Table:
     )
 
 
-def _reached(rung: str) -> Column:
-    return whole(f"ε ≤ {rung}", f"reached_{rung}")
+def _reached(rung: str, smallest: bool) -> Column:
+    label, field = f"ε ≤ {rung}", f"reached_{rung}"
+    if not smallest:
+        return whole(label, field)
+
+    def write(row: Row) -> str:
+        return f"{row[field]:,} {interval(row[f'{field}_low'], row[f'{field}_high'])}"
+
+    return Column(f"{label} [95%]", write)
 
 
 def _rows(source: Source, rungs: list[str]) -> list[Row]:
@@ -58,7 +68,9 @@ def _rows(source: Source, rungs: list[str]) -> list[Row]:
         row["select"] = part["role"].to_pylist().count("select")
         row |= {name: status.count(name) for name in STATUSES}
         for rung in rungs:
-            row[f"reached_{rung}"] = sum((member, rung) in evaluated for member in ids)
+            field, reached = f"reached_{rung}", sum((member, rung) in evaluated for member in ids)
+            found = wilson_interval(reached, len(ids))
+            row |= {field: reached, f"{field}_low": found.low, f"{field}_high": found.high}
         rows.append(row)
     return rows
 
