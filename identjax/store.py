@@ -34,7 +34,8 @@ class Store:
     def __init__(self, workdir: str | os.PathLike[str]) -> None:
         """Name the folder; nothing is read or written yet."""
         if "://" in str(workdir):
-            raise ConfigError("workdir", str(workdir), "a local folder (or a mounted bucket)")
+            allowed = "a local folder or a mounted bucket (see docs/scaling.md, Buckets)"
+            raise ConfigError("workdir", str(workdir), allowed)
         self.workdir = pathlib.Path(workdir)
 
     # What was run
@@ -59,9 +60,9 @@ class Store:
         with self._replacing(self.workdir / "sweep.json") as temporary:
             temporary.write_text(text + "\n")
 
-    def read_members(self) -> pa.Table | None:
-        """Give members.parquet, or None."""
-        return self._read(self.workdir / "members.parquet")
+    def read_members(self, columns: list[str] | None = None) -> pa.Table | None:
+        """Give members.parquet or some columns of it, or None."""
+        return self._read(self.workdir / "members.parquet", columns)
 
     def write_members(self, table: pa.Table) -> None:
         """Write members.parquet whole."""
@@ -183,8 +184,8 @@ class Store:
             handle.flush()
             yield
 
-    def _read(self, path: pathlib.Path) -> pa.Table | None:
-        return pq.read_table(path) if path.exists() else None
+    def _read(self, path: pathlib.Path, columns: list[str] | None = None) -> pa.Table | None:
+        return pq.read_table(path, columns=columns) if path.exists() else None
 
     def _write(self, path: pathlib.Path, table: pa.Table) -> None:
         with self._replacing(path) as temporary:

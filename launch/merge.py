@@ -4,8 +4,6 @@ python -m launch.merge --workdir=results/all                     # of results/al
 python -m launch.merge --workdir=results/all --shards=a,b,c
 """
 
-import pathlib
-
 from absl import flags
 
 from identjax.errors import ConfigError
@@ -20,11 +18,12 @@ SHARDS = flags.DEFINE_list("shards", None, "The folders to join; those in WORKDI
 def main() -> None:
     """Bring what has ended in the shards into the whole, and say how it stands."""
     workdir = common.need("workdir", WORKDIR.value)
-    inside = sorted(path.parent for path in pathlib.Path(workdir, "shards").glob("*/sweep.json"))
+    whole = Store(workdir)
+    inside = sorted(path.parent for path in whole.workdir.glob("shards/*/sweep.json"))
     folders = SHARDS.value or inside
     if not folders:
         raise ConfigError("shards", "", f"folders, or some in {workdir}/shards")
-    merged = merge([Store(folder) for folder in folders], Store(workdir))
+    merged = merge([Store(folder) for folder in folders], whole)
     for note in merged.notes:
         print(f"note: {note}")
     told = ", ".join(f"{count} {status}" for status, count in sorted(merged.counts.items()))

@@ -26,6 +26,7 @@ from identjax.sweep.ledger import (
 from identjax.sweep.plan import Group, RunSettings, digest_of
 from identjax.sweep.progress import Progress, Status
 from identjax.sweep.prune import NO_PARAMS, keeps
+from identjax.sweep.queue import Queue
 from identjax.sweep.readings import Notes, Parked, Reading, Seat, Tally, curve_rows, ending
 from identjax.sweep.slots import Slots
 from identjax.training.member import Member
@@ -70,7 +71,7 @@ class GroupRun:
         self.ledger = Ledger(context.store, group.name)
         self.drifts = group.starts.measure(group.members) if group.starts else {}
         gone = self.steps_in_slots.keys() | self.ledger.finished.keys()
-        self.queue = [m for m in reversed(group.members) if m.member_id not in gone]
+        self.queue = Queue([m for m in group.members if m.member_id not in gone])
         processes.expect_same({"queue (is workdir one shared folder?)": digest_of(self.queue)})
 
     def run(self) -> None:
@@ -98,18 +99,15 @@ class GroupRun:
 
     def status(self) -> Status:
         """Say how the group stands."""
-        endings = [outcome.status for outcome in self.ledger.finished.values()]
-        active = sum(seat is not None for seat in self.seats)
-        to_go = [m.steps for m in self.queue]
-        to_go += [seat.member.steps - seat.step for seat in self._begun]
+        begun, ended = self._begun, len(self.ledger.finished)
         return Status(
             group=self.group.name,
             pending=len(self.queue) + len(self.parked),
-            active=active,
-            done=len(endings) - endings.count("diverged"),
-            diverged=endings.count("diverged"),
+            active=len(begun) - len(self.parked),
+            done=ended - self.ledger.diverged,
+            diverged=self.ledger.diverged,
             taken=self.tally.taken,
-            to_go=sum(to_go),
+            to_go=self.queue.to_go + sum(seat.member.steps - seat.step for seat in begun),
             utilisation=self.tally.share,
             utilisation_queued=self.queued.share,
         )
@@ -153,22 +151,23 @@ class GroupRun:
         if kept and not any(self.seats):
             self.phase = self.parked[0].phase
         self._unpark(kept)
-        filled = [i for i, _ in zip(empty[len(kept) :], self.queue, strict=False)]
+        filled = empty[len(kept) :][: len(self.queue)]
         if not filled or self.phase:
             return
         for i in filled:
-            self.seats[i] = Seat(self.queue.pop())
+            self.seats[i] = Seat(self.queue.take())
         self.state = self.slots.refill(self.state, self._start(filled), filled)
 
     def _start(self, slots: list[int]) -> TrainState:
         """Begin the members of the given slots, with something in all others."""
         seats = {i: seat for i in slots if (seat := self.seats[i])}
-        taken = [seats.get(i, seats[slots[0]]).member for i in range(self.slots.count)]
-        hypers, starts = [hyper_of(member) for member in taken], self.group.starts
+        # Each slot, or the one that stands in for it.
+        sources = [i if i in seats else slots[0] for i in range(self.slots.count)]
+        hypers, starts = {i: hyper_of(s.member) for i, s in seats.items()}, self.group.starts
         if starts is None:
-            return self.slots.start(hypers)
+            return self.slots.start([hypers[i] for i in sources])
         made = {i: starts.params(seat.member) for i, seat in seats.items()}
-        return self.slots.start(hypers, [made.get(i, made[slots[0]]) for i in range(len(taken))])
+        return self.slots.start([hypers[i] for i in sources], [made[i] for i in sources])
 
     def _unpark(self, empty: list[int]) -> None:
         """Give slots to those whose phase this is, so that their checks fall where they should."""

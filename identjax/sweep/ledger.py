@@ -54,23 +54,33 @@ def rung_name(epsilon: float) -> str:
 
 
 class Ledger:
-    """Which rungs each member of a group has crossed, and how the finished ones stopped."""
+    """Which rungs a group's members in training have crossed, and how the finished ones stopped."""
 
     def __init__(self, store: Store, group: str) -> None:
         """Read the snapshot parts that stand."""
         self.crossed: dict[str, set[str]] = {}
         self.finished: dict[str, Outcome] = {}
+        self.diverged = 0
+        self._outcomes: dict[Outcome, Outcome] = {}
         columns = ["member_id", "rung", "step", "status", "cause"]
         table = store.read_parts("snapshots", columns, group)
-        for row in table.to_pylist() if table is not None else ():
-            self.note(row)
+        for batch in table.to_batches() if table is not None else ():
+            for row in batch.to_pylist():
+                self.note(row)
 
     def note(self, row: dict[str, Any]) -> None:
         """Take down one snapshot."""
-        self.crossed.setdefault(row["member_id"], set()).add(row["rung"])
-        if row["rung"] == FINAL:
-            outcome = Outcome(row["status"], row["step"], row["cause"])
-            self.finished[row["member_id"]] = outcome
+        member_id = row["member_id"]
+        if member_id in self.finished:
+            return
+        if row["rung"] != FINAL:
+            self.crossed.setdefault(member_id, set()).add(row["rung"])
+            return
+        # Few endings differ, so a million members share the objects of a few.
+        outcome = Outcome(row["status"], row["step"], row["cause"])
+        self.finished[member_id] = self._outcomes.setdefault(outcome, outcome)
+        self.diverged += outcome.status == "diverged"
+        self.crossed.pop(member_id, None)
 
     def outcome_of(self, member: Member, in_slots: Mapping[str, int]) -> Outcome:
         """Say how a member stands; `in_slots` has the steps of those in training."""

@@ -11,19 +11,19 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import jax
-import pyarrow as pa
 
 from identjax import processes
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.engine import Context, GroupRun, Preempted
-from identjax.sweep.ledger import Ledger, Outcome, member_of, member_row
+from identjax.sweep.ledger import Ledger, member_of
 from identjax.sweep.plan import FREE_SETTINGS, Group, Plan, RunSettings
 from identjax.sweep.probe import estimate_disk, estimate_run, tune
 from identjax.sweep.progress import Progress
 from identjax.sweep.prune import prune
 from identjax.sweep.resume import compare_fields, compare_machines, takes_width
 from identjax.sweep.room import check_room, finishing_saves, telling_of_memory
+from identjax.sweep.roster import Roster
 from identjax.sweep.slots import Slots, make_slots
 from identjax.training.member import KINDS, Member
 from identjax.training.step import hyper_of
@@ -56,10 +56,11 @@ def run_sweep(
         before = store.read_sweep()
         if open_groups or before is None or before.get("sweep") != plan.whole:
             store.write_sweep(whole)
+        roster = Roster(plan, store)
         # A run may have been killed between its last snapshot and this table.
-        _write_members(plan, store, ledgers)
+        roster.write(ledgers)
         if open_groups:
-            _run_groups(plan, open_groups, store, ledgers, should_stop, notice)
+            _run_groups(plan, open_groups, store, ledgers, roster, should_stop, notice)
         if processes.is_first():
             prune(store, plan.settings)
         return count_members(plan, ledgers)
@@ -80,6 +81,7 @@ def _run_groups(
     groups: list[Group],
     store: Store,
     ledgers: dict[str, Ledger],
+    roster: Roster,
     should_stop: Callable[[], bool],
     notice: str,
 ) -> None:
@@ -91,7 +93,7 @@ def _run_groups(
 
     def on_save(run: GroupRun) -> None:
         ledgers[run.group.name] = run.ledger
-        _write_members(plan, store, ledgers, run.steps_in_slots)
+        roster.write(ledgers, run.steps_in_slots)
 
     context = Context(plan.settings, store, progress, should_stop, on_save)
     store.log("started", groups=[group.name for group in groups])
@@ -167,10 +169,10 @@ def compare_with_folder(plan: Plan, store: Store) -> None:
             raise ConfigError(name, value, f"{was!r} in workdir {store.workdir} (or another one)")
     members = plan.members
     known = {member.member_id for member in members}
-    for row in table.to_pylist():
-        if row["member_id"] not in known:
+    for i, member_id in enumerate(table["member_id"].to_pylist()):
+        if member_id not in known:
             compare_fields(store, table.column_names)
-            _refuse(member_of(row), members, store)
+            _refuse(member_of(table.slice(i, 1).to_pylist()[0]), members, store)
 
 
 def _refuse(missing: Member, members: list[Member], store: Store) -> None:
@@ -240,24 +242,6 @@ def _settings(plan: Plan) -> dict[str, Any]:
 
 def _is_open(group: Group, ledger: Ledger) -> bool:
     return any(member.member_id not in ledger.finished for member in group.members)
-
-
-def _write_members(
-    plan: Plan,
-    store: Store,
-    ledgers: Mapping[str, Ledger],
-    in_slots: Mapping[str, int] | None = None,
-) -> None:
-    rows = [
-        member_row(member, ledgers[group.name].outcome_of(member, in_slots or {}))
-        for group in plan.groups
-        for member in group.members
-    ]
-    # A shard may have no member at all; the columns are then those of any.
-    none = pa.Table.from_pylist([member_row(Member(), Outcome("pending", 0, ""))]).slice(1)
-    table, before = pa.Table.from_pylist(rows) if rows else none, store.read_members()
-    if before is None or not table.equals(before):
-        store.write_members(table)
 
 
 @contextmanager

@@ -34,10 +34,10 @@ class FolderStatus:
 
 def find_folders(workdir: str) -> list[Store]:
     """List the folders of a sweep: those of its shards, or the one there is."""
-    paths = sorted(path.parent for path in pathlib.Path(workdir, "shards").glob("*/sweep.json"))
     whole = Store(workdir)
+    paths = sorted(path.parent for path in whole.workdir.glob("shards/*/sweep.json"))
     if whole.read_sweep() is not None:
-        paths = [pathlib.Path(workdir)]
+        paths = [whole.workdir]
     if not paths:
         raise ConfigError("workdir", workdir, "a folder in which a sweep or its shards were begun")
     return [Store(path) for path in paths]
@@ -45,7 +45,7 @@ def find_folders(workdir: str) -> list[Store]:
 
 def read_status(store: Store, last_parts: int = 20) -> FolderStatus:
     """Read how a folder stands."""
-    table = store.read_members()
+    table = store.read_members(["member_id", "status", "steps", "budget", "check_every"])
     rows = [] if table is None else table.to_pylist()
     counts = dict(collections.Counter(row["status"] for row in rows))
     open_rows = [row for row in rows if row["status"] in ("pending", "training")]
@@ -58,7 +58,7 @@ def read_status(store: Store, last_parts: int = 20) -> FolderStatus:
 def find_member(workdir: str, member_id: str) -> Store:
     """Give the folder that has a member."""
     for store in find_folders(workdir):
-        table = store.read_members()
+        table = store.read_members(["member_id"])
         if table is not None and member_id in table["member_id"].to_pylist():
             return store
     raise ConfigError("member", member_id, f"a member of the sweep in {workdir}")

@@ -126,9 +126,10 @@ def _kinds() -> dict[str, str]:
 KINDS: dict[str, str] = _kinds()
 
 
-def fields_of(*kinds: str) -> list[str]:
+@functools.cache
+def fields_of(*kinds: str) -> tuple[str, ...]:
     """List the fields of the given kinds, in the order of the class."""
-    return [name for name, kind in KINDS.items() if kind in kinds]
+    return tuple(name for name, kind in KINDS.items() if kind in kinds)
 
 
 _AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")

@@ -1,14 +1,15 @@
 """The host's bookkeeping alone: the real queue, ledger and parts over slots that train nothing.
 
-python -m tests.sweep.test_scale 10000 100000 prints its time and memory.
+python -m tests.sweep.test_scale 10000 100000 1000000 prints its time and memory.
 """
 
-import dataclasses
+import itertools
 import pathlib
 import resource
 import sys
 import tempfile
 import time
+import types
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,9 @@ import pytest
 
 from identjax.store import Store
 from identjax.sweep.engine import Context, GroupRun
-from identjax.sweep.plan import Group, RunSettings
-from identjax.sweep.progress import Progress, Status
-from identjax.training.member import Member
+from identjax.sweep.plan import Plan, make_plan
+from identjax.sweep.progress import Progress
+from identjax.sweep.roster import Roster
 
 DEVICES, WIDTH, EVERY = 1024, 2, 100
 
@@ -34,7 +35,10 @@ class State(NamedTuple):
 class IdleSlots:
     """Slots of many devices whose members get older and nothing else."""
 
-    count, local, traces = DEVICES * WIDTH, range(DEVICES * WIDTH), 1
+    traces = 1
+
+    def __init__(self, count: int) -> None:
+        self.count, self.local = count, range(count)
 
     def zeros(self, hyper: Any, count: int | None = None) -> State:
         m = self.count if count is None else count
@@ -66,39 +70,78 @@ class IdleSlots:
         return state
 
 
-def simulate(workdir: pathlib.Path, members: int) -> tuple[Status, float]:
-    """Run so many members of 100 to 800 steps; give the end's status and seconds per member."""
-    many = [
-        dataclasses.replace(Member(), init_seed=i, check_every=EVERY, steps=EVERY * (1 + i % 8))
-        for i in range(members)
-    ]
-    many.sort(key=lambda member: (-member.steps, member.member_id))
-    group = Group("idle", tuple(many), WIDTH)
-    settings = RunSettings(save_seconds=1e9)
-    context = Context(settings, Store(workdir), Progress({}, quiet=True), bool, lambda run: None)
-    began = time.process_time()
-    run = GroupRun(group, IdleSlots(), context)  # type: ignore[arg-type]
-    run.run()
-    return run.status(), (time.process_time() - began) / members
+def plan_of(members: int) -> Plan:
+    """Plan members of 100 to 800 steps, in one group."""
+    config = {"check_every": EVERY, "width": WIDTH, "save_seconds": 1e9}
+    return make_plan(
+        config, [{"init_seed": i, "steps": EVERY * (1 + i % 8)} for i in range(members)]
+    )
+
+
+def make_run(workdir: pathlib.Path, plan: Plan, slots: int = DEVICES * WIDTH) -> GroupRun:
+    progress = Progress({}, quiet=True)
+    context = Context(plan.settings, Store(workdir), progress, bool, lambda run: None)
+    return GroupRun(plan.groups[0], IdleSlots(slots), context)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 def test_1024_devices_stay_full_until_the_queue_is_empty(tmp_path: pathlib.Path) -> None:
-    status, _ = simulate(tmp_path, 20_000)
+    run = make_run(tmp_path, plan_of(20_000))
+    run.run()
+    status = run.status()
     assert (status.done, status.pending, status.active) == (20_000, 0, 0)
     assert status.utilisation_queued > 0.99
     assert status.utilisation > 0.9
-    parts = Store(tmp_path).parts("snapshots")
     checks = 20_000 * 4.5 / (DEVICES * WIDTH)
-    assert len(parts) < checks / 0.9
+    assert len(Store(tmp_path).parts("snapshots")) < checks / 0.9
+
+
+def count_lines(workdir: pathlib.Path, members: int) -> float:
+    """Give the lines of this package that are run for each check of 16 slots."""
+    run, lines = make_run(workdir, plan_of(members), slots=16), 0
+
+    def trace(frame: types.FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return trace if "identjax" in frame.f_globals.get("__name__", "") else None
+
+    sys.settrace(trace)
+    try:
+        run.run()
+    finally:
+        sys.settrace(None)
+    return lines / run.chunks
+
+
+def test_a_check_costs_the_host_the_same_however_many_members_there_are(
+    tmp_path: pathlib.Path,
+) -> None:
+    few, many = (count_lines(tmp_path / str(members), members) for members in (200, 2_000))
+    assert many < 1.05 * few
+
+
+def measure(members: int) -> str:
+    """Plan and run so many members, and say what that took."""
+    marks = [time.process_time()]
+    plan = plan_of(members)
+    marks.append(time.process_time())
+    with tempfile.TemporaryDirectory() as folder:
+        run = make_run(pathlib.Path(folder), plan)
+        run.run()
+        marks.append(time.process_time())
+        roster = Roster(plan, Store(folder))
+        marks.append(time.process_time())
+        roster.write({plan.groups[0].name: run.ledger})
+        marks.append(time.process_time())
+    status, peak = run.status(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    each = [f"{1e6 * (b - a) / members:.1f}" for a, b in itertools.pairwise(marks)]
+    return (
+        f"{members:,} members: {status.utilisation_queued:.1%} ({status.utilisation:.1%} with the "
+        f"tail) of slots used; us of CPU a member: {each[0]} to plan, {each[1]} to run, {each[2]} "
+        f"for the table and {each[3]} for each writing of it; {peak:,.0f} MiB"
+    )
 
 
 if __name__ == "__main__":
     for number in map(int, sys.argv[1:]):
-        with tempfile.TemporaryDirectory() as folder:
-            found, cost = simulate(pathlib.Path(folder), number)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        used = (
-            f"{found.utilisation_queued:.1%} ({found.utilisation:.1%} with the tail) of slots used"
-        )
-        print(f"{number:,} members: {used}, {cost * 1e6:.0f} us of CPU each, {peak:,.0f} MiB")
+        print(measure(number), flush=True)

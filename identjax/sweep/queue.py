@@ -1,0 +1,32 @@
+"""Members that wait for a slot, with what all of them still need."""
+
+from collections.abc import Iterator, Sequence
+
+from identjax.training.member import Member
+
+
+class Queue:
+    """Members in the order in which they are to begin.
+
+    What is asked at every check is kept up rather than counted anew: with a million members the
+    counting would take longer than the training.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        """Take the members, the first of them first."""
+        self._waiting = list(reversed(members))
+        self.to_go = sum(member.steps for member in members)
+
+    def __len__(self) -> int:
+        """Count the members that wait."""
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Member]:
+        """Give them in their order, and leave them."""
+        return reversed(self._waiting)
+
+    def take(self) -> Member:
+        """Take the next one out."""
+        member = self._waiting.pop()
+        self.to_go -= member.steps
+        return member
