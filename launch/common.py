@@ -200,6 +200,19 @@ def need(flag: str, value: str | None) -> str:
     return value
 
 
+def flags_given(*names: str) -> list[str]:
+    """Give what the command line says of some flags and their fields, as --name=value."""
+    found, rest = [], sys.argv[1:]
+    while rest:
+        head, *rest = rest
+        name, equals, _ = head.lstrip("-").partition("=")
+        if not head.startswith("-") or name.partition(".")[0] not in names:
+            continue
+        apart = not equals and rest and not rest[0].startswith("--")
+        found.append(f"--{name}={rest.pop(0)}" if apart else f"--{head.lstrip('-')}")
+    return found
+
+
 def to_plain(value: Any) -> Any:
     """Turn a ConfigDict into dicts, lists and numbers."""
     if isinstance(value, ConfigDict | Mapping):

@@ -1,16 +1,56 @@
 """What a scheduler runs: one shard of a sweep, saved and queued again when it is preempted."""
 
+import contextlib
 import dataclasses
+import io
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
+
+from identjax.errors import ConfigError
 
 PREEMPTED = 75
 _POLL_SECONDS = 0.2
+
+
+def make_executor(folder: str, launcher: str, minutes: int, options: Sequence[str]):
+    """Make submitit's executor, with its logs in a folder; options are Slurm's, as NAME=VALUE."""
+    try:
+        import submitit
+    except ModuleNotFoundError as error:
+        raise ConfigError("launcher", launcher, "pip install 'identjax[slurm]'") from error
+    pairs = [text.partition("=") for text in options]
+    given = {f"slurm_{name}": int(v) if v.isdecimal() else v for name, _, v in pairs}
+    try:
+        executor = submitit.AutoExecutor(
+            folder, cluster=launcher, **{f"{launcher}_max_num_timeout": 1000}
+        )
+        executor.update_parameters(timeout_min=minutes, name="identjax", **given)
+    except RuntimeError as error:
+        raise ConfigError(
+            "launcher", launcher, f"local where there is no Slurm ({error})"
+        ) from error
+    except (NameError, ValueError) as error:
+        told = f"NAME=VALUE options of submitit's Slurm executor ({error})"
+        raise ConfigError("slurm", ",".join(options), told) from error
+    return executor
+
+
+def submit_all(executor: Any, shards: Sequence["ShardJob"]) -> list[Any]:
+    """Hand over all shards at once: to Slurm, as one array."""
+    import submitit
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), executor.batch():
+            jobs = [executor.submit(shard) for shard in shards]
+    except submitit.core.utils.FailedJobError as error:
+        raise ConfigError("slurm", str(error).strip(), "what sbatch accepts") from error
+    return jobs
 
 
 @dataclasses.dataclass
@@ -25,14 +65,17 @@ class ShardJob:
         """Run the command to its end; a preemption that no signal told of is queued again."""
         import submitit
 
+        environment = submitit.JobEnvironment()
         folder = pathlib.Path(self.workdir)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = submitit.JobEnvironment().paths
+        paths = environment.paths
         with (folder / "jobs.txt").open("a") as file:
             file.write(f"{paths.stderr}\n{paths.stdout}\n")
         self._process = subprocess.Popen(self.command).pid
         code = self._wait()
         if code == PREEMPTED:
+            if environment.cluster == "slurm" and not _runs_on(environment.raw_job_id):
+                sys.exit(PREEMPTED)  # Slurm has queued it again already, or cancelled it for good
             os.kill(os.getpid(), signal.SIGUSR2)
         if code:
             raise RuntimeError(f"shard {self.shard} ended with {code}; see {paths.stderr}")
@@ -51,8 +94,8 @@ class ShardJob:
         try:
             os.kill(self._process, signal.SIGUSR2)
             self._wait()
-        except (ProcessLookupError, ChildProcessError):
-            pass  # it has ended already
+        except (AttributeError, ProcessLookupError, ChildProcessError):
+            pass  # it has not begun, or has ended already
         return submitit.helpers.DelayedSubmission(ShardJob(self.flags, self.workdir, self.shard))
 
     def _wait(self) -> int:
@@ -62,3 +105,10 @@ class ShardJob:
             if done:
                 return os.waitstatus_to_exitcode(status)
             time.sleep(_POLL_SECONDS)
+
+
+def _runs_on(job_id: str) -> bool:
+    """Tell whether Slurm still counts a job as running, as it does until it ends it itself."""
+    command = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job_id}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    return told.returncode != 0 or told.stdout.split() == ["RUNNING"]

@@ -10,10 +10,9 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from identjax.errors import ConfigError
 from identjax.store import Store
 from launch import common
-from launch.jobs import ShardJob
+from launch.jobs import ShardJob, make_executor, submit_all
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder above those of the shards.")
@@ -30,30 +29,16 @@ def main() -> None:
     """Submit one job per shard; a sweep that was submitted before is taken up again."""
     common.read_request()  # refuses what no job could run
     workdir = str(Store(common.need("workdir", WORKDIR.value)).workdir)
-    executor = make_executor(f"{workdir}/logs")
-    given = [arg for arg in sys.argv[1:] if arg.startswith(("--config", "--import"))]
+    executor = make_executor(f"{workdir}/logs", LAUNCHER.value, MINUTES.value, SLURM.value)
+    given = common.flags_given("config", "import")
     names = [f"{i}/{SHARDS.value}" for i in range(SHARDS.value)]
     shards = [ShardJob(given, f"{workdir}/shards/{n.replace('/', '-of-')}", n) for n in names]
-    with executor.batch():
-        jobs = [executor.submit(shard) for shard in shards]
+    jobs = submit_all(executor, shards)
     for job, shard in zip(jobs, shards, strict=True):
-        print(f"{job.job_id}: {shard.workdir}, logs in {job.paths.folder}")
-    if WAIT.value:
-        _ = [job.result() for job in jobs]
-
-
-def make_executor(folder: str):
-    """Make submitit's executor, with its logs in a folder."""
-    try:
-        import submitit
-    except ModuleNotFoundError as error:
-        raise ConfigError("launcher", LAUNCHER.value, "pip install 'identjax[slurm]'") from error
-    executor = submitit.AutoExecutor(
-        folder, cluster=LAUNCHER.value, **{f"{LAUNCHER.value}_max_num_timeout": 1000}
-    )
-    options = {f"slurm_{n}": value for n, _, value in (pair.partition("=") for pair in SLURM.value)}
-    executor.update_parameters(timeout_min=MINUTES.value, name="identjax", **options)
-    return executor
+        print(f"{job.job_id}: {shard.workdir}, logs in {job.paths.folder}", flush=True)
+    ends = [job.exception() for job in jobs] if WAIT.value else []
+    if failed := [name for name, error in zip(names, ends, strict=False) if error]:
+        sys.exit(f"submit: shards {', '.join(failed)} failed; see their logs and run this again")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.status import read_status
-from launch.jobs import ShardJob
+from launch.common import flags_given
+from launch.jobs import ShardJob, make_executor
 from tests.launch.test_sweep_command import CONFIG, ROOT, sweep
 from tests.sweep.harness import final_digests
 
@@ -82,3 +84,31 @@ def test_a_job_runs_the_same_command_each_time() -> None:
         "--workdir=w/shards/0-of-2",
         "--shard=0/2",
     ]
+
+
+def test_the_flags_of_a_job_are_those_given_in_any_spelling(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = [
+        "--config",
+        "a b.py",
+        "--config.steps=5",
+        "-import=c.py",
+        "--config.x",
+        "--shards",
+        "4",
+    ]
+    monkeypatch.setattr(sys, "argv", ["submit", *given, "--workdir", "config"])
+    found = flags_given("config", "import")
+    assert found == ["--config=a b.py", "--config.steps=5", "--import=c.py", "--config.x"]
+
+
+def test_an_executor_that_cannot_be_made_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert make_executor(str(tmp_path), "local", 1, ["array_parallelism=2", "mem=4GB"])
+    with pytest.raises(ConfigError, match=r"slurm='nonsense=1'.*nonsense"):
+        make_executor(str(tmp_path), "local", 1, ["nonsense=1"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="launcher='slurm': local where there is no Slurm"):
+        make_executor(str(tmp_path), "slurm", 1, [])
