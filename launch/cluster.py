@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
+from typing import IO
 
 import jax
 from absl import flags
@@ -126,9 +128,13 @@ def _supervise() -> int:
     child = subprocess.Popen(
         [sys.executable, *sys.orig_argv[1:]],
         env={**os.environ, _CHILD: "1"},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert child.stdout is not None
+    printing = threading.Thread(target=_pass_on, args=[child.stdout])
+    printing.start()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, _: child.send_signal(number))
     joined = fatal = told = False
@@ -141,6 +147,7 @@ def _supervise() -> int:
             sys.stderr.write(line)
             sys.stderr.flush()
     code = child.wait()
+    printing.join()
     # The runtime may abort while the line is being said.
     if code >= 0 and (told or code != PREEMPTED):
         return code
@@ -152,6 +159,14 @@ def _supervise() -> int:
     if not told:
         print(f"sweep: {_LOST}", file=sys.stderr)
     return PREEMPTED
+
+
+def _pass_on(lines: IO[str]) -> None:
+    """Print what the child prints, less what gloo says of its connections."""
+    for line in lines:
+        if not line.startswith("[Gloo]"):
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
 
 def _reach_coordinator() -> None:
