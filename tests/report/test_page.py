@@ -75,7 +75,8 @@ def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
     assert (row["reached_0.1"], row["reached_0.01"]) == ("4", "4")
     page = read_page(store)
     assert float(row["reached_0.01_low"]) == pytest.approx(4 / (4 + 1.96**2), abs=1e-3)  # Wilson
-    assert row["reached_0.01_high"] == "1.0" and "4 [0.51, 1.00]" in page
+    assert row["reached_0.01_high"] == "1.0"
+    assert "4 [0.51, 1.00]" in page
     assert "is not finished" in page
     assert "1 not begun and 1 still in training" in page
     assert "1 member of" in page
