@@ -7,14 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pyarrow as pa
 
 from identjax import processes
 from identjax.checkpoint import Checkpoints
 from identjax.store import Store
 from identjax.sweep.ledger import (
-    CURVES,
     FINAL,
     SCHEMA,
     Ledger,
@@ -27,7 +25,18 @@ from identjax.sweep.plan import Group, RunSettings, digest_of
 from identjax.sweep.progress import Progress, Status
 from identjax.sweep.prune import NO_PARAMS, keeps
 from identjax.sweep.queue import Queue
-from identjax.sweep.readings import Notes, Parked, Reading, Seat, Tally, curve_rows, ending
+from identjax.sweep.readings import (
+    CurveRow,
+    Notes,
+    Parked,
+    Reading,
+    Seat,
+    Tally,
+    curve_rows,
+    ending,
+    make_readings,
+    tabulate,
+)
 from identjax.sweep.slots import Slots
 from identjax.training.member import Member
 from identjax.training.step import TrainState, hyper_of
@@ -220,12 +229,12 @@ class GroupRun:
             row | (pack_params(host, slot) if keeps(settings, row["rung"]) else NO_PARAMS)
             for row, slot in mine
         ]
-        for kind, found, schema in (("snapshots", rows, SCHEMA), ("curves", notes.curves, CURVES)):
-            if found:
-                table = pa.Table.from_pylist(found, schema)
+        tables = {"snapshots": pa.Table.from_pylist(rows, SCHEMA), "curves": tabulate(notes.curves)}
+        for kind, table in tables.items():
+            if table.num_rows:
                 self.context.store.write_part(kind, self.group.name, me, notes.chunk, table)
 
-    def _describe_starts(self) -> list[dict[str, Any]]:
+    def _describe_starts(self) -> list[CurveRow]:
         """Give the curves' rows at step 0 of the given starts that were not checked before."""
         fresh = {
             i: seat.member.member_id
@@ -244,20 +253,15 @@ class GroupRun:
 
     def _read(self) -> list[Reading]:
         state = self.state
-        # One transfer; a check that is not a number is a member infinitely far from the truth.
-        step, fault, window, kl, stderr = self.slots.read(
-            (state.step, state.fault, state.window, *self.slots.check(state))
-        )
-        kl, stderr = np.nan_to_num(kl, nan=np.inf), np.nan_to_num(stderr, nan=np.inf)
-        since = (step - 1) % self.check_every + 1
-        loss = window / np.maximum(since, 1)
-        columns = (step, fault, loss, kl, stderr)
-        return [Reading(*(x.item() for x in row)) for row in zip(*columns, strict=True)]
+        checked = self.slots.check(state)
+        columns = self.slots.read((state.step, state.fault, state.window, *checked))  # one transfer
+        return make_readings(*columns, self.check_every)
 
     def _due(self, member: Member, reading: Reading, outcome: Outcome | None) -> list[str]:
         """Say which snapshots a check calls for, each at most once in a member's life."""
         settings = self.context.settings
-        due = [rung_name(e) for e in settings.rungs if reading.is_below(e)]
+        upper = reading.upper
+        due = [rung_name(epsilon) for epsilon in settings.rungs if upper < epsilon]
         due += [f"@{reading.step}"] if reading.step in settings.snapshot_steps else []
         due += [FINAL] if outcome else []
         crossed = self.ledger.crossed.get(member.member_id, set())

@@ -1,11 +1,17 @@
 """What the engine reads of its slots at a check, and what it makes of that."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
-from identjax.sweep.ledger import Outcome
+import numpy as np
+import pyarrow as pa
+
+from identjax.sweep.ledger import CURVES, Outcome
 from identjax.training.member import Member
 from identjax.training.step import CAUSES
+
+# Member, step, metric and value.
+CurveRow = tuple[str, int, str, float]
 
 
 @dataclasses.dataclass
@@ -25,8 +31,7 @@ class Parked:
     state: Any
 
 
-@dataclasses.dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What a check tells about one slot."""
 
     step: int
@@ -40,9 +45,10 @@ class Reading:
         """What curves keep of it."""
         return {"loss": self.loss, "kl_nats": self.kl, "kl_stderr": self.stderr}
 
-    def is_below(self, epsilon: float) -> bool:
-        """Tell whether KL is below ε beyond doubt: by two standard errors where it has any."""
-        return self.kl + 2 * self.stderr < epsilon
+    @property
+    def upper(self) -> float:
+        """What KL is below beyond doubt: two standard errors above it, where it has any."""
+        return self.kl + 2 * self.stderr
 
 
 @dataclasses.dataclass
@@ -68,22 +74,36 @@ class Notes:
 
     chunk: int
     rows: list[tuple[dict[str, Any], int]]
-    curves: list[dict[str, Any]]
+    curves: list[CurveRow]
     params: Any
+
+
+def make_readings(
+    step_M: Any, fault_M: Any, window_M: Any, kl_M: Any, stderr_M: Any, check_every: int
+) -> list[Reading]:
+    """Read what a check gives of all slots; `window_M` sums the losses since the last one."""
+    # A check that is not a number is a member infinitely far from the truth.
+    kl_M, stderr_M = np.nan_to_num(kl_M, nan=np.inf), np.nan_to_num(stderr_M, nan=np.inf)
+    since_M = (step_M - 1) % check_every + 1
+    columns = (step_M, fault_M, window_M / np.maximum(since_M, 1), kl_M, stderr_M)
+    return [Reading(*row) for row in zip(*(one.tolist() for one in columns), strict=True)]
 
 
 def ending(member: Member, reading: Reading) -> Outcome | None:
     """Say how a member ends at a check, or None where it goes on."""
     if reading.fault:
         return Outcome("diverged", reading.step, CAUSES[reading.fault])
-    if reading.is_below(member.stop_below):
+    if reading.upper < member.stop_below:
         return Outcome("saturated", reading.step, "")
     return Outcome("done", reading.step, "") if reading.step >= member.steps else None
 
 
-def curve_rows(member_id: str, step: int, values: dict[str, float]) -> list[dict[str, Any]]:
+def curve_rows(member_id: str, step: int, values: dict[str, float]) -> list[CurveRow]:
     """Give the rows of curves that a check makes."""
-    return [
-        {"member_id": member_id, "step": step, "metric": metric, "value": value}
-        for metric, value in values.items()
-    ]
+    return [(member_id, step, metric, value) for metric, value in values.items()]
+
+
+def tabulate(rows: list[CurveRow]) -> pa.Table:
+    """Make a part of curves of some rows."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(CURVES)
+    return pa.Table.from_pydict(dict(zip(CURVES.names, columns, strict=True)), CURVES)

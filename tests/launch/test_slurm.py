@@ -103,8 +103,7 @@ def test_a_cancelled_job_saves_and_stays_cancelled(
 def test_what_slurm_refuses_is_one_line(cluster: dict[str, str], tmp_path: pathlib.Path) -> None:
     config = tmp_path / "tiny.py"
     config.write_text(CONFIG)
-    for option, words in {"partition=none": "partition", "nonsense=1": "nonsense"}.items():
-        job = submit(cluster, f"--config={config}", f"--workdir={tmp_path}/x", f"--slurm={option}")
-        _, error = job.communicate(timeout=60)
-        assert (job.returncode, len(error.splitlines())) == (2, 1), error
-        assert words in error
+    job = submit(cluster, f"--config={config}", f"--workdir={tmp_path}/x", "--slurm=partition=none")
+    _, error = job.communicate(timeout=120)
+    assert (job.returncode, len(error.splitlines())) == (2, 1), error
+    assert "invalid partition specified: none" in error
