@@ -255,7 +255,7 @@ class GroupRun:
         state = self.state
         checked = self.slots.check(state)
         columns = self.slots.read((state.step, state.fault, state.window, *checked))  # one transfer
-        return make_readings(*columns, self.check_every)
+        return make_readings(self.check_every, *columns)
 
     def _due(self, member: Member, reading: Reading, outcome: Outcome | None) -> list[str]:
         """Say which snapshots a check calls for, each at most once in a member's life."""

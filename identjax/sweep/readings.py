@@ -79,7 +79,7 @@ class Notes:
 
 
 def make_readings(
-    step_M: Any, fault_M: Any, window_M: Any, kl_M: Any, stderr_M: Any, check_every: int
+    check_every: int, step_M: Any, fault_M: Any, window_M: Any, kl_M: Any, stderr_M: Any
 ) -> list[Reading]:
     """Read what a check gives of all slots; `window_M` sums the losses since the last one."""
     # A check that is not a number is a member infinitely far from the truth.
