@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import numpy as np
 
 from identjax.languages.chain import Chain
@@ -155,6 +156,10 @@ def _swap(
     tokens = np.concatenate([bos, members], 1).astype(np.int32)
     floor = chain.second_floor
     swapped = swap_on(truth, pattern[None])
+    # One width for all numbers of examples, so that reading is compiled once.
+    room = ((0, 0), (0, family.max_length - len(pattern)))
+    wide = np.pad(swapped.patterns, room, constant_values=truth.vocabulary.pad)
+    swapped = dataclasses.replace(swapped, patterns=jnp.asarray(wide))
     return Swap(truth, swapped, tokens, log_mass, float(kl_nats), float(kl_stderr), floor)
 
 

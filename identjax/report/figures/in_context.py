@@ -23,11 +23,12 @@ def _find_looks(found: InContext) -> dict[str, style.Look]:
     """Give learners colours and shapes, and observers shades and dashes."""
     kinds = {row["series"]: row["kind"] for row in found.rows}
     looks = style.looks(sorted(name for name in kinds if kinds[name] == "member"))
-    observers = [name for name in kinds if kinds[name] == "observer" and name != "chance"]
-    for i, name in enumerate(sorted(observers, key=lambda name: ("Bayes" not in name, name))):
-        colour = style.INK if i == 0 else style.QUIET
-        looks[name] = style.Look(colour, "", style.DASHES[i % 3])
-    return looks | {"chance": style.Look(style.INK, "", ":")}
+    observers = sorted(name for name in kinds if kinds[name] == "observer")
+    dark = {"truth": "--", "chance": ":"} | {name: "-" for name in observers if "Bayes" in name}
+    looks |= {name: style.Look(style.INK, "", dash) for name, dash in dark.items()}
+    others = [name for name in observers if name not in dark]
+    shades = {name: style.DASHES[i % 3] for i, name in enumerate(others)}
+    return looks | {name: style.Look(style.QUIET, "", dash) for name, dash in shades.items()}
 
 
 def _make_panels(forms: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
