@@ -2,6 +2,8 @@
 
 import collections
 import importlib.util
+import itertools
+import json
 import pathlib
 from types import ModuleType
 
@@ -64,6 +66,22 @@ def test_the_arms_of_case_1_have_the_same_seeds() -> None:
         arms = collections.Counter((m.architecture, m.objective) for m in plan.members)
         assert {objective for _, objective in arms} == {"mle", "oracle", "adversarial"}
         assert set(arms.values()) == {8 if variant else 64}
+
+
+def test_case_2_has_two_sizes_of_everything_and_flips_where_the_others_stand() -> None:
+    path = ROOT / "configs" / "case_in_context.py"
+    for variant, seeds in ((), 4), (("smoke",), 2):
+        plan = plan_of(request_of(path, *variant))
+        arms = collections.Counter(
+            (m.language, m.architecture, json.dumps(m.model), m.objective) for m in plan.members
+        )
+        assert set(arms.values()) == {seeds}
+        sizes = collections.Counter((*arm[:2], arm[3]) for arm in arms)
+        pairs = itertools.product(("ginc", "regbench"), ("transformer", "lstm"))
+        assert sizes == {("ginc", "lstm", "flip"): 1} | {(*pair, "mle"): 2 for pair in pairs}
+        flips = [arm for arm in arms if arm[3] == "flip"]
+        assert all((*arm[:3], "mle") in arms for arm in flips)
+        assert all(m.steps % m.check_every == 0 for m in plan.members)
 
 
 def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything() -> None:
