@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from identjax.evaluation.likelihood import cut_rows
 from identjax.evaluation.stacks import map_members
 from identjax.languages.shots import Shots
 from identjax.predictor import Predictor, State
@@ -53,9 +54,13 @@ def laws_of_members(stack: Predictor, tokens_NxP: Tokens, lengths_N: np.ndarray)
     width = min(width, stack.max_length + 2)
     padded = np.full((len(tokens_NxP), width), stack.vocabulary.pad, np.int32)
     padded[:, : tokens_NxP.shape[1]] = tokens_NxP
-    need = 16.0 * padded.size * max(width, stack.vocabulary.size) * 4
     last_N = np.asarray(lengths_N, np.int32) - 1
-    found: np.ndarray = map_members(_laws_at, stack, padded, last_N, member_bytes=need)
+    cut = cut_rows(len(padded), width)
+    need = 16.0 * len(cut[0]) * width * max(width, stack.vocabulary.size) * 4
+    blocks = [
+        map_members(_laws_at, stack, padded[rows], last_N[rows], member_bytes=need) for rows in cut
+    ]
+    found: np.ndarray = np.concatenate(blocks, 1)[:, : len(padded)]
     return found
 
 

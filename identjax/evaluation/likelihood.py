@@ -137,8 +137,10 @@ def _laws_everywhere(stack: Predictor, tokens_NxT: jax.Array) -> jax.Array:
 
 
 def _blocks(tokens_NxT: Tokens) -> list[Tokens]:
-    """Cut strings into blocks of one shape; the last is padded with its own last string."""
-    n = len(tokens_NxT)
-    size = min(n, max(1, POSITIONS // tokens_NxT.shape[1]))
-    starts = range(0, n, size)
-    return [tokens_NxT[np.minimum(np.arange(s, s + size), n - 1)] for s in starts]
+    return [tokens_NxT[rows] for rows in cut_rows(*tokens_NxT.shape)]
+
+
+def cut_rows(n: int, width: int) -> list[np.ndarray]:
+    """Cut n rows of so many positions into blocks of one size; the last repeats the last row."""
+    size = min(n, max(1, POSITIONS // width))
+    return [np.minimum(np.arange(s, s + size), n - 1) for s in range(0, n, size)]

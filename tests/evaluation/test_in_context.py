@@ -7,6 +7,7 @@ import pytest
 
 from identjax import languages
 from identjax.errors import ConfigError
+from identjax.evaluation import likelihood
 from identjax.evaluation.in_context import judge_laws, laws_of_members, laws_of_one
 from identjax.languages.shots import Shots
 from identjax.training.objective import TAUGHT_OF_EACH, find_lessons
@@ -39,7 +40,9 @@ def test_prompts_fit_and_their_own_law_is_right(lang: languages.Language) -> Non
             assert 0 < shots.chance < 1
 
 
-def test_members_and_observers_are_read_at_the_end_of_each_prompt(lang: languages.Language) -> None:
+def test_members_and_observers_are_read_at_the_end_of_each_prompt(
+    lang: languages.Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = next(iter(lang.family.in_context.values()))
     shots = task.draw(task.examples[-1], 8)
     whole = np.asarray(lang.score(jnp.asarray(shots.tokens)))
@@ -49,6 +52,9 @@ def test_members_and_observers_are_read_at_the_end_of_each_prompt(lang: language
     stack = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), lang.core)
     both = laws_of_members(stack, shots.tokens, shots.lengths)
     np.testing.assert_allclose(np.exp(both), np.exp(np.stack([expected] * 2)), atol=1e-5)
+    monkeypatch.setattr(likelihood, "POSITIONS", 3 * (lang.max_length + 2))
+    in_blocks = laws_of_members(stack, shots.tokens, shots.lengths)
+    np.testing.assert_allclose(np.exp(in_blocks), np.exp(both), atol=1e-6)
 
 
 def test_what_has_no_law_is_wrong_and_marks_are_no_answers() -> None:
