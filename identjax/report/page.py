@@ -27,7 +27,7 @@ from identjax.report import (
 from identjax.report.gather import Source, gather
 from identjax.report.section import Section, make_section
 from identjax.report.style import Drawing, styled
-from identjax.report.tables import Table
+from identjax.report.tables import Row, Table
 from identjax.store import StoreError
 
 Path = str | os.PathLike[str]
@@ -130,10 +130,15 @@ def _in_context_tables(sections: Sequence[Section]) -> list[Table]:
 
 
 def _latex(rules: Table, sections: Sequence[Section]) -> str:
-    """Write the rule table at each language's ε."""
+    """Write the rule table at each language's ε; a heading says where there are several places."""
     rungs = {(s.source.name, s.language): s.finding.rung or "final" for s in sections}
     rows = [r for r in rules.rows if rungs[r["sweep"], r["language"]] == r["rung"]]
-    return rates.show(rules, rows).to_latex()
+    places = [name for name in ("sweep", "language") if len({row[name] for row in rows}) > 1]
+
+    def name_block(row: Row) -> str:
+        return ", ".join([*(row[place] for place in places), rates.name_block(row)])
+
+    return dataclasses.replace(rates.show(rules, rows), heading=name_block).to_latex()
 
 
 def _template() -> jinja2.Template:

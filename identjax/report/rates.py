@@ -56,7 +56,7 @@ def tabulate(sources: list[Source]) -> Table:
     )
     if any(set(distinct(source.members, "objective")) - {"mle"} for source in sources):
         caption += " Prompts that some member of a sweep was taught are judged for none of it."
-    return Table("rules", "Rule rates", caption, FIELDS, _COLUMNS, tuple(rows), _heading)
+    return Table("rules", "Rule rates", caption, FIELDS, _COLUMNS, tuple(rows), name_block)
 
 
 def show(table: Table, rows: list[Row], published: Sequence[Mapping[str, Any]] = ()) -> Table:
@@ -166,7 +166,7 @@ def _order(row: Row) -> tuple[object, ...]:
     return (*place, *(row[name] for name in CHOICES))
 
 
-def _heading(row: Row) -> str:
+def name_block(row: Row) -> str:
     """Name a block, the prompts behind it, and what needs no learning."""
     name = f"{row['rule']} {SPLITS.get(row['split'], row['split'])}, {name_rung(row['rung'])}"
     prompts = f"{row['prompts']} {'prompt' if row['prompts'] == '1' else 'prompts'}"

@@ -145,6 +145,17 @@ def test_every_figure_and_table_stands_beside_the_page(tmp_path: pathlib.Path) -
         assert "<metadata" not in text
 
 
+def test_blocks_of_the_latex_table_say_of_which_language_they_are(tmp_path: pathlib.Path) -> None:
+    for languages, named in ((("L3",), False), (("L3", "L5"), True)):
+        store = plant(tmp_path / "-".join(languages), languages=languages, seeds=3)
+        report.write(store.workdir)
+        latex = (store.report_dir / "tables" / "rules.tex").read_text()
+        blocks = [line for line in latex.splitlines() if line.startswith(r"\multicolumn")]
+        assert len(blocks) % len(languages) == 0
+        for language in languages:
+            assert any(rf"\emph{{{language}, R1" in line for line in blocks) == named
+
+
 def test_markup_in_names_is_text(tmp_path: pathlib.Path) -> None:
     name = '<script>alert("1")</script>&<b>$x_1$'
     store = plant(tmp_path / "a<i>b", languages=(name,), architectures=(name, 'x" onload="y'))
