@@ -16,6 +16,8 @@ from identjax.errors import ConfigError
 
 PREEMPTED = 75
 _POLL_SECONDS = 0.2
+_ASK_SECONDS = 2.0
+_FILE_SECONDS = 10.0
 
 
 def make_executor(folder: str, launcher: str, minutes: int, options: Sequence[str]):
@@ -51,6 +53,15 @@ def submit_all(executor: Any, shards: Sequence["ShardJob"]) -> list[Any]:
     except submitit.core.utils.FailedJobError as error:
         raise ConfigError("slurm", str(error).strip(), "what sbatch accepts") from error
     return jobs
+
+
+def wait_for_all(jobs: Sequence[Any], launcher: str) -> list[bool]:
+    """Wait until no job is left, and tell which ended well; Slurm's accounting is not needed."""
+    for job in jobs if launcher == "local" else ():
+        job.wait()
+    while launcher == "slurm" and _are_queued(jobs):
+        time.sleep(_ASK_SECONDS)
+    return [_appears(job.paths.result_pickle) and job.exception() is None for job in jobs]
 
 
 @dataclasses.dataclass
@@ -112,3 +123,19 @@ def _runs_on(job_id: str) -> bool:
     command = ["squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job_id}"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     return told.returncode != 0 or told.stdout.split() == ["RUNNING"]
+
+
+def _are_queued(jobs: Sequence[Any]) -> bool:
+    """Tell whether Slurm has one of the jobs, running or waiting; not to know counts as yes."""
+    names = ",".join(sorted({job.job_id.partition("_")[0] for job in jobs}))
+    command = ["squeue", "--noheader", f"--jobs={names}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    return bool(told.stdout.strip() or (told.returncode and "Invalid job id" not in told.stderr))
+
+
+def _appears(path: pathlib.Path) -> bool:
+    """Wait a little for a file, which another machine may have written just now."""
+    until = time.monotonic() + _FILE_SECONDS
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(_POLL_SECONDS)
+    return path.exists()

@@ -12,7 +12,7 @@ from ml_collections import config_flags
 
 from identjax.store import Store
 from launch import common
-from launch.jobs import ShardJob, make_executor, submit_all
+from launch.jobs import ShardJob, make_executor, submit_all, wait_for_all
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder above those of the shards.")
@@ -36,8 +36,8 @@ def main() -> None:
     jobs = submit_all(executor, shards)
     for job, shard in zip(jobs, shards, strict=True):
         print(f"{job.job_id}: {shard.workdir}, logs in {job.paths.folder}", flush=True)
-    ends = [job.exception() for job in jobs] if WAIT.value else []
-    if failed := [name for name, error in zip(names, ends, strict=False) if error]:
+    ends = wait_for_all(jobs, LAUNCHER.value) if WAIT.value else []
+    if failed := [name for name, well in zip(names, ends, strict=False) if not well]:
         sys.exit(f"submit: shards {', '.join(failed)} failed; see their logs and run this again")
 
 

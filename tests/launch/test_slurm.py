@@ -83,17 +83,14 @@ def test_a_cancelled_job_saves_and_stays_cancelled(
 ) -> None:
     config, root = tmp_path / "tiny.py", tmp_path / "all"
     config.write_text(TINY.replace("steps=60", "steps=1000000"))
-    job = submit(cluster, f"--config={config}", f"--workdir={root}")
-    out, error = job.communicate(timeout=120)
-    assert job.returncode == 0, error
-    name = out.partition(":")[0]
+    job = submit(cluster, f"--config={config}", f"--workdir={root}", "--wait")
+    assert job.stdout is not None
+    name = job.stdout.readline().partition(":")[0]
     store = Store(root / "shards" / "0-of-1")
     wait_until_begun(store)
     ask(cluster, "scancel", name)
-    until = time.monotonic() + 60
-    while ask(cluster, "squeue", "-h"):
-        assert time.monotonic() < until, ask(cluster, "scontrol", "show", "job", name)
-        time.sleep(0.1)
+    _, error = job.communicate(timeout=120)
+    assert (job.returncode, "shards 0/1 failed" in error.splitlines()[-1]) == (1, True), error
     told = ask(cluster, "scontrol", "show", "job", name)
     assert "JobState=CANCELLED" in told
     assert "Restarts=0" in told
