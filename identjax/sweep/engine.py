@@ -24,7 +24,7 @@ from identjax.sweep.ledger import (
 from identjax.sweep.plan import Group, RunSettings, digest_of
 from identjax.sweep.progress import Progress, Status
 from identjax.sweep.prune import NO_PARAMS, keeps
-from identjax.sweep.queue import Queue
+from identjax.sweep.queue import Queue, left_to_wait
 from identjax.sweep.readings import (
     CurveRow,
     Notes,
@@ -83,6 +83,7 @@ class GroupRun:
         self.queue = Queue([m for m in group.members if m.member_id not in gone])
         processes.expect_same({"queue (is workdir one shared folder?)": digest_of(self.queue)})
 
+    @left_to_wait()
     def run(self) -> None:
         """Go on until every member has ended."""
         self._fill()
@@ -252,8 +253,7 @@ class GroupRun:
         return rows
 
     def _read(self) -> list[Reading]:
-        state = self.state
-        checked = self.slots.check(state)
+        state, checked = self.state, self.slots.check(self.state)
         columns = self.slots.read((state.step, state.fault, state.window, *checked))  # one transfer
         return make_readings(self.check_every, *columns)
 

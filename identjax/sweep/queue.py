@@ -1,5 +1,7 @@
 """Members that wait for a slot, with what all of them still need."""
 
+import contextlib
+import gc
 from collections.abc import Iterator, Sequence
 
 from identjax.training.member import Member
@@ -30,3 +32,18 @@ class Queue:
         member = self._waiting.pop()
         self.to_go -= member.steps
         return member
+
+
+@contextlib.contextmanager
+def left_to_wait() -> Iterator[None]:
+    """Spare the garbage collector what there is already, such as members that wait.
+
+    Every check makes some thousands of objects, and by their number the collector decides to go
+    through all there are: of a million members, that takes longer than the checks.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
