@@ -28,7 +28,7 @@ from identjax.report.gather import Source, gather
 from identjax.report.section import Section, make_section
 from identjax.report.style import Drawing, styled
 from identjax.report.tables import Row, Table
-from identjax.store import StoreError
+from identjax.store import Store, StoreError
 
 Path = str | os.PathLike[str]
 # Longer tables are in their CSV only.
@@ -51,7 +51,7 @@ def write(workdirs: Path | Sequence[Path], out: Path | None = None) -> Report:
     stands for them already is left as it is.
     """
     several = [workdirs] if isinstance(workdirs, str | os.PathLike) else list(workdirs)
-    paths = [pathlib.Path(path) for path in several]
+    paths = [Store(path).workdir for path in several]
     drawn_from = fresh.fingerprint(paths)
     folder = pathlib.Path(out) if out is not None else _folder_of(paths)
     known = fresh.recall(folder, drawn_from)

@@ -27,8 +27,8 @@ def test_every_command_refuses_a_bucket_in_one_line(tmp_path: pathlib.Path) -> N
             stderr=subprocess.PIPE,
             text=True,
         )
-    for name, process in running.items():
-        code, _, error = finish(process)
+    ends = {name: finish(process) for name, process in running.items()}
+    for name, (code, _, error) in ends.items():
         assert (name, code, len(error.splitlines())) == (name, 2, 1), error
         assert "workdir='gs://bucket/run': a local folder or a mounted bucket" in error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.py"]
