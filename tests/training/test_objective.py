@@ -14,7 +14,7 @@ from identjax.errors import ConfigError
 from identjax.languages.base import Language
 from identjax.languages.shots import draw_asked
 from identjax.sweep.plan import make_plan
-from identjax.training.batches import make_batches
+from identjax.training.batches import Batches, make_batches
 from identjax.training.loss import mean_nll, mislabel
 from identjax.training.member import resolve
 from identjax.training.objective import (
@@ -168,16 +168,16 @@ def test_a_teacher_that_is_the_truth_gives_the_same_loss_with_less_variance() ->
     model = make_trainer(member)[0].model
     params = model.init(jax.random.key(3))
     teacher = find_teacher("truth", language)
+    keys = jax.random.split(jax.random.key(0), 6)
+
+    @jax.jit
+    def losses_of(batches: Batches) -> jax.Array:
+        return jax.lax.map(lambda key: mean_nll(model, params, batches.draw(key), None, 1.0), keys)
+
     for batching in ("support", "stratified", "iid"):
         hard = make_batches(language, batching, 64, model.packs)
         soft = make_batches(language, batching, 64, model.packs, teacher)
-        losses = [
-            [
-                float(mean_nll(model, params, batches.draw(jax.random.key(k)), None, 1.0))
-                for k in range(6)
-            ]
-            for batches in (hard, soft)
-        ]
+        losses = [np.asarray(losses_of(batches)) for batches in (hard, soft)]
         if batching == "support":
             assert losses[0] == pytest.approx(losses[1], rel=1e-4)
         assert np.mean(losses[0]) == pytest.approx(np.mean(losses[1]), rel=0.05)

@@ -10,14 +10,17 @@ from identjax.training.member import resolve
 from identjax.training.step import hyper_of, make_trainer
 
 TINY = {"language": "L3", "max_length": 6, "architecture": "lstm", "model": {"hidden": 4}}
+PROGRAMS: dict[str, Any] = {}  # one of each group, as a sweep has it
 SAMPLED = TINY | {"language": "L1", "batch": 4, "check_size": 8}
 
 
 def params_after(count: int, **choices: Any) -> list[np.ndarray[Any, Any]]:
     member = resolve(choices)
-    trainer, shared = make_trainer(member)
-    state = trainer.init(hyper_of(member))
-    update = jax.jit(trainer.update)
+    if member.group not in PROGRAMS:
+        trainer, shared = make_trainer(member)
+        PROGRAMS[member.group] = jax.jit(trainer.init), jax.jit(trainer.update), shared
+    init, update, shared = PROGRAMS[member.group]
+    state = init(hyper_of(member))
     for _ in range(count):
         state = update(state, shared)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(state.params)]
