@@ -206,7 +206,8 @@ def _strings(member: Member) -> Tokens:
     """Give strings of the member's language, and as many rows of uniform symbols."""
     language = languages.make(member.language, member.max_length, **member.language_options)
     drawn = np.asarray(language.sample(key_for(0, Purpose.CHECK), STRINGS), np.int32)
-    uniform = np.random.default_rng(0).integers(0, language.vocabulary.eos, drawn.shape)
+    rows, length = drawn.shape
+    uniform = np.random.default_rng(0).integers(0, language.vocabulary.eos, (rows, length))
     uniform[:, 0] = language.vocabulary.bos
     return np.concatenate([drawn, uniform.astype(np.int32)])
 
