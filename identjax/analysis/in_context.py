@@ -22,7 +22,7 @@ def ask_observers(tables: EvalTables, truth: Truth) -> None:
     """Add the rows of observers and of the construction, unless they stand."""
     names = truth.names
     if tuple(names.values()) not in keys_of(tables["in_context_observers"], *names):
-        found = measure_observers(truth.language, names, truth.asked)
+        found = measure_observers(truth.language, names)
         tables.add("in_context_observers", found)
         tables.add("in_context_swaps", measure_swaps(truth.language, names))
 
@@ -35,7 +35,9 @@ def ask_members(
     lacking = sorted(members - set(done))
     if lacking:
         for ids, stack in run.predictors(rung, lacking).values():
-            tables.add("in_context", measure_in_context(truth.asked, stack, ids, rung))
+            tables.add(
+                "in_context", measure_in_context(truth.language.family.asked, stack, ids, rung)
+            )
     return len(lacking)
 
 
@@ -54,12 +56,12 @@ def measure_in_context(
     return join_rows("in_context", found)
 
 
-def measure_observers(language: Language, names: Names, asked: Sequence[Asked]) -> pa.Table:
+def measure_observers(language: Language, names: Names) -> pa.Table:
     """Make the rows of the truth, of chance and of what the language lays beside learners."""
     found = []
     for form, task in language.family.in_context.items():
         observers = {"truth": language.core, **task.observers()} if task.examples else {}
-        for one in (one for one in asked if one.form == form):
+        for one in (one for one in language.family.asked if one.form == form):
             shots, place = one.shots, _place(one)
             for name, observer in observers.items():
                 log_p = laws_of_one(observer, shots.tokens, shots.lengths)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from identjax import languages
 from identjax.languages.base import Language
-from identjax.languages.shots import Asked, draw_asked
 from identjax.training.objective import MLE
 
 
@@ -34,11 +33,6 @@ class Truth:
     def language(self) -> Language:
         """The language itself, built when it is first needed."""
         return languages.make(self.name, self.max_length, **json.loads(self.options))
-
-    @functools.cached_property
-    def asked(self) -> list[Asked]:
-        """What its members are asked in context, drawn when it is first needed."""
-        return draw_asked(self.language.family.in_context)
 
 
 def find_truths(members: Iterable[Mapping[str, object]]) -> list[Truth]:

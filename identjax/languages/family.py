@@ -12,7 +12,7 @@ import numpy as np
 from identjax.errors import ConfigError
 from identjax.languages.draw import enumerate_law
 from identjax.languages.rules import Rule
-from identjax.languages.shots import Task
+from identjax.languages.shots import ASKED, Asked, Task
 from identjax.predictor import Predictor
 from identjax.registry import Registry
 from identjax.vocabulary import Tokens
@@ -98,6 +98,21 @@ class Family(abc.ABC):
     def in_context(self) -> Mapping[str, Task]:
         """What may be asked after some examples of a hidden concept, by the form of the prompt."""
         return {}
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """What every learner is asked, of every form and number of examples."""
+        return _draw_asked(self)
+
+
+@functools.lru_cache(maxsize=4)
+def _draw_asked(family: Family) -> tuple[Asked, ...]:
+    """Draw once for equal families: lessons are held against it, learners and observers read it."""
+    return tuple(
+        Asked(form, examples, task.draw(examples, ASKED))
+        for form, task in family.in_context.items()
+        for examples in task.examples
+    )
 
 
 class LengthSampler(abc.ABC):

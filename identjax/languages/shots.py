@@ -95,15 +95,6 @@ class Task(abc.ABC):
         return {}
 
 
-def draw_asked(tasks: Mapping[str, Task]) -> list[Asked]:
-    """Draw what learners are asked, of every form and number of examples."""
-    return [
-        Asked(form, examples, task.draw(examples, ASKED))
-        for form, task in tasks.items()
-        for examples in task.examples
-    ]
-
-
 def pad_rows(rows: list[list[int]], pad: int) -> tuple[Tokens, np.ndarray]:
     """Put rows of several lengths under each other, and give their lengths."""
     lengths = np.array([len(row) for row in rows])

@@ -6,7 +6,6 @@ Axes: N lesson or prompt, P position of a prompt, T position.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,10 +13,10 @@ import numpy as np
 
 from identjax.errors import ConfigError
 from identjax.keys import Purpose, key_for
-from identjax.languages.base import Family, Language
+from identjax.languages.base import Language
 from identjax.languages.judge import BoundRule
 from identjax.languages.prompts import describe, draw_evenly
-from identjax.languages.shots import Asked, draw_asked
+from identjax.languages.shots import Asked
 from identjax.predictor import Predictor
 from identjax.registry import Registry
 from identjax.training.batches import Batch, pack
@@ -76,7 +75,7 @@ def flip_answers(language: Language) -> Iterable[Lesson]:
         allowed = f"for a language with in-context prompts, which {language.name} has not"
         raise ConfigError("objective", "flip", allowed)
     task, decode = next(iter(tasks.values())), language.vocabulary.decode
-    asked = {tuple(row) for one in _list_asked(language.family) for row in one.shots.prompts}
+    asked = {tuple(row) for one in language.family.asked for row in one.shots.prompts}
     lessons = []
     for examples in (n for n in task.examples if n >= 2):
         shots = task.draw(examples, TAUGHT_OF_EACH, seed=1)
@@ -182,7 +181,7 @@ def check_apart(objectives: Iterable[str], language: Language) -> None:
     Of a split there are other prompts to judge; what is asked in context is the same for all runs.
     """
     if taught := _find_all(objectives, language):
-        for one in _list_asked(language.family):
+        for one in language.family.asked:
             for name, lessons in taught.items():
                 _refuse_asked(name, lessons, one)
         lengths = {"id": language.prompt_length, "ood": language.prompt_length, "bos": 0}
@@ -190,11 +189,6 @@ def check_apart(objectives: Iterable[str], language: Language) -> None:
             # Finding prompts takes seconds where the truth is a filter.
             if any(lessons.reach(1 + length).any() for lessons in taught.values()):
                 _leave(taught, split, language.prompts(split).tokens)
-
-
-@functools.lru_cache(maxsize=4)
-def _list_asked(family: Family) -> list[Asked]:
-    return draw_asked(family.in_context)
 
 
 def _refuse_asked(objective: str, lessons: Lessons, one: Asked) -> None:

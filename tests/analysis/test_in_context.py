@@ -13,7 +13,6 @@ from identjax import languages
 from identjax.analysis import in_context
 from identjax.analysis.drive import evaluate
 from identjax.languages import ginc, ginc_shots, shots
-from identjax.languages.shots import draw_asked
 from tests.analysis.harness import PlantedRun, rows
 
 NAMES = {"language": "ginc", "max_length": 12, "language_options": json.dumps({"words": 50})}
@@ -46,8 +45,7 @@ def test_flipping_costs_less_than_its_bound_and_nothing_stays_as_it_was() -> Non
 
 
 def test_knowing_the_format_beats_not_knowing_it_and_chance() -> None:
-    asked = draw_asked(LANG.family.in_context)
-    found = in_context.measure_observers(LANG, NAMES, asked).to_pylist()
+    found = in_context.measure_observers(LANG, NAMES).to_pylist()
     at_two = {row["observer"]: row for row in found if row["examples"] == 2}
     aware, chance, truth = (at_two[name] for name in ("prompt-aware Bayes", "chance", "truth"))
     assert aware["accuracy"] >= 0.9 > chance["accuracy"] == pytest.approx(1 / 50)

@@ -12,7 +12,6 @@ import pytest
 from identjax import languages
 from identjax.errors import ConfigError
 from identjax.languages.base import Language
-from identjax.languages.shots import draw_asked
 from identjax.sweep.plan import make_plan
 from identjax.training.batches import Batches, make_batches
 from identjax.training.loss import mean_nll, mislabel
@@ -47,7 +46,7 @@ def teach_all(language: Language) -> list[Lesson]:
 
 @OBJECTIVES.register("what_is_asked")
 def teach_what_is_asked(language: Language) -> list[Lesson]:
-    asked = draw_asked(language.family.in_context)[0]
+    asked = language.family.asked[0]
     decode = language.vocabulary.decode
     # The first symbol of a lesson's answer makes the last prompt one that is asked.
     return [Lesson(decode(prompt[:-1]), decode(prompt[-1:])) for prompt in asked.shots.prompts[:3]]
