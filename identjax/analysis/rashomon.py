@@ -49,22 +49,23 @@ def measure_capacity(
     p_NxMxV = np.exp(log_p_NxMxV)
     entropy_NxM = -np.where(p_NxMxV > 0, p_NxMxV * np.maximum(log_p_NxMxV, -1e300), 0).sum(-1)
     n, m, _ = p_NxMxV.shape
-    weights_NxM, lower_N = np.full((n, m), 1 / m), np.zeros(n)
-    open_N = np.arange(n)
+    weights_NxM, lower_N, open_N = np.full((n, m), 1 / m), np.zeros(n), np.arange(n)
     for _ in range(most_rounds):
-        w, p = weights_NxM[open_N], p_NxMxV[open_N]
-        mean = np.einsum("nm,nmv->nv", w, p)
-        log_mean = np.log(np.where(mean > 0, mean, 1))
-        gains = -entropy_NxM[open_N] - np.einsum("nmv,nv->nm", p, log_mean)
-        top = gains.max(1, keepdims=True)
-        scaled = w * np.exp(gains - top)
-        total = scaled.sum(1, keepdims=True)
-        weights_NxM[open_N] = scaled / total
-        lower_N[open_N] = (np.log(total) + top)[:, 0]
+        mean_NxV = np.matmul(weights_NxM[:, None], p_NxMxV)[:, 0]
+        log_mean_NxV = np.log(np.where(mean_NxV > 0, mean_NxV, 1))
+        gains_NxM = -entropy_NxM - np.matmul(p_NxMxV, log_mean_NxV[..., None])[..., 0]
+        top_Nx1 = gains_NxM.max(1, keepdims=True)
+        scaled_NxM = weights_NxM * np.exp(gains_NxM - top_Nx1)
+        total_Nx1 = scaled_NxM.sum(1, keepdims=True)
+        weights_NxM = scaled_NxM / total_Nx1
+        lower_N[open_N] = (np.log(total_Nx1) + top_Nx1)[:, 0]
         # log Σ w e^gain and max gain hold the capacity between them.
-        open_N = open_N[-np.log(total[:, 0]) > tolerance]
-        if not len(open_N):
+        on_N = -np.log(total_Nx1[:, 0]) > tolerance
+        if not on_N.any():
             break
+        if not on_N.all():
+            open_N, weights_NxM = open_N[on_N], weights_NxM[on_N]
+            p_NxMxV, entropy_NxM = p_NxMxV[on_N], entropy_NxM[on_N]
     return np.maximum(lower_N, 0)
 
 
