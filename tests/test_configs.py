@@ -59,13 +59,14 @@ def test_a_source_without_a_config_or_in_a_folder_of_its_own_is_left_as_it_is() 
     assert read_source(request, "results/x") == (None, "")
 
 
-def test_case_3_chooses_rates_on_unchanged_starts_that_it_does_not_report() -> None:
+def test_case_3_chooses_rates_by_controls_on_starts_that_it_does_not_report() -> None:
     module = load(ROOT / "configs" / "case_fine_tuning.py")
     for sizes in (module.FULL, module.SMOKE):
         members = module.get_sweep(**sizes)
         select, report = ([m for m in members if m["role"] == r] for r in ("select", "report"))
         assert not {m["init_seed"] for m in select} & {m["init_seed"] for m in report}
-        assert not any("change" in m or "alpha" in m for m in select)
+        assert {m["change"] for m in select} == {"none", "permute"}
+        assert not any("alpha" in m for m in select)
         assert {m["learning_rate"] for m in select} == {m["learning_rate"] for m in report}
         scales = {m["alpha"] for m in report if m["change"] == "rescale"}
         assert {0.01, 0.25, 0.5, 1, 2, 4, 100} <= scales

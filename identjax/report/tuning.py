@@ -8,6 +8,7 @@ import numpy as np
 
 from identjax.report.gather import Source
 from identjax.report.marks import find_language
+from identjax.report.rate_choice import choose_rates, compare, find_steady
 from identjax.report.select import floats, main_rule, split_by, where
 from identjax.report.tables import Column, Row, Table, number, text, whole
 from identjax.report.words import NOTHING, count, nats, share
@@ -17,7 +18,7 @@ _ENDS = ("members", "diverged", "step", "loss", "kl_nats")
 _RATIO = ("ratio", "ratio_low", "ratio_high")
 _RULE = ("rule", "rate_id", "rate_ood", "start_kl_nats", "start_logits")
 FIELDS = (*_CHANGE, "starts", *_ENDS, *_RATIO, *_RULE)
-RATE_FIELDS = (*_CHANGE, "role", *_ENDS, "chosen")
+RATE_FIELDS = (*_CHANGE, "role", *_ENDS, *_RATIO, "steady", "chosen")
 CURVE_FIELDS = (*_CHANGE, "step", "members", "kl_nats")
 
 
@@ -52,17 +53,18 @@ def find_tuning(source: Source, language: str) -> Tuning | None:
     if len({(row["change"], row["alpha"]) for row in members}) < 2:
         return None
     found = _measure(source, language, members)
+    compare(found)
     select = [row for row in found if row["role"] == "select"]
     report = [row for row in found if row["role"] == "report"]
-    chosen = _choose_rates(select or [row for row in report if _is_plain(row)])
+    steady = find_steady(select or report)
+    chosen = choose_rates(select or report, steady)
     about = {"sweep": source.name, "language": language}
     shown = [r for r in report if r["learning_rate"] == chosen.get(r["optimizer"])]
     if not shown:
         return None
-    _compare(shown)
     return Tuning(
         tuple(about | row for row in _summarise(shown)),
-        tuple(about | row for row in _tabulate_rates(found, chosen)),
+        tuple(about | row for row in _tabulate_rates(found, steady, chosen)),
         tuple(about | row for row in _average_curves(source, shown)),
         tuple(shown),
         len({row["start_digest"] for row in select}),
@@ -76,13 +78,10 @@ def _measure(source: Source, language: str, members: Sequence[Row]) -> list[Row]
     """
     ids = [row["member_id"] for row in members]
     curves = where(source.curves, member_id=ids)
-    values = {
-        (member, metric, step): value
-        for member, metric, step, value in zip(
-            *(curves[name].to_pylist() for name in ("member_id", "metric", "step", "value")),
-            strict=True,
-        )
-    }
+    columns = (curves[name].to_pylist() for name in ("member_id", "metric", "step", "value"))
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    for member, metric, step, value in zip(*columns, strict=True):
+        values.setdefault((member, metric), {})[step] = value
     last: dict[str, int] = {}
     for row in members:
         last[row["optimizer"]] = min(row["budget"], last.get(row["optimizer"], row["budget"]))
@@ -90,48 +89,23 @@ def _measure(source: Source, language: str, members: Sequence[Row]) -> list[Row]
     entropy = truth.entropy if truth else 0.0
     rules = where(source.rules, member_id=ids, rung="final")
     rule = main_rule(rules)
-    rates = {
-        (member, split): rate
-        for member, split, rate in zip(
-            *(where(rules, rule=rule)[name].to_pylist() for name in ("member_id", "split", "rate")),
-            strict=True,
-        )
-    }
+    judged = where(rules, rule=rule)
+    columns = (judged[name].to_pylist() for name in ("member_id", "split", "rate"))
+    rates = {(member, split): rate for member, split, rate in zip(*columns, strict=True)}
     found = []
     for row in members:
         own, step = row["member_id"], last[row["optimizer"]]
         broke = row["status"] in ("diverged", "failed")
-        kl = math.inf if broke else values.get((own, "kl_nats", step), math.nan)
-        more = {name: values.get((own, name, 0)) for name in ("start_kl_nats", "start_logits")}
+        curve = values.get((own, "kl_nats"), {})
+        kl = math.inf if broke else curve.get(step, math.nan)
+        more: Row = {
+            name: values.get((own, name), {}).get(0) for name in ("start_kl_nats", "start_logits")
+        }
         more |= {"kl_nats": kl, "loss": kl + entropy, "step": step, "broke": broke, "rule": rule}
+        more["losses"] = {at: kl + entropy for at, kl in curve.items()}
         more |= {f"rate_{split}": rates.get((own, split)) for split in ("id", "ood")}
         found.append(row | more)
     return found
-
-
-def _is_plain(row: Row) -> bool:
-    return row["alpha"] == 1 and row["change"] in ("none", "rescale")
-
-
-def _choose_rates(rows: Sequence[Row]) -> dict[str, float]:
-    """Choose the learning rate of each optimizer with the least mean loss over starts."""
-    losses: dict[tuple[str, float], list[float]] = {}
-    for row in rows:
-        losses.setdefault((row["optimizer"], row["learning_rate"]), []).append(row["loss"])
-    best: dict[str, tuple[float, float]] = {}
-    for (optimizer, rate), values in sorted(losses.items()):
-        mean = float(np.mean(values))
-        if not math.isnan(mean) and mean < best.get(optimizer, (math.inf, 0.0))[0]:
-            best[optimizer] = mean, rate
-    return {optimizer: rate for optimizer, (_, rate) in best.items()}
-
-
-def _compare(rows: Sequence[Row]) -> None:
-    """Give each member its loss over that of the same start unchanged, by the same optimizer."""
-    plain = {(r["optimizer"], r["start_digest"]): r["loss"] for r in rows if _is_plain(r)}
-    for row in rows:
-        own = plain.get((row["optimizer"], row["start_digest"]), math.nan)
-        row["ratio"] = row["loss"] / own if math.isfinite(own) else math.nan
 
 
 def _by_change(rows: Sequence[Row], *names: str) -> Iterator[tuple[Row, list[Row]]]:
@@ -147,23 +121,33 @@ def _by_change(rows: Sequence[Row], *names: str) -> Iterator[tuple[Row, list[Row
 
 def _summarise(rows: Sequence[Row]) -> Iterator[Row]:
     for about, own in _by_change(rows, "optimizer", "learning_rate"):
-        ratios = [row["ratio"] for row in own if math.isfinite(row["ratio"])]
-        yield about | {
-            "starts": len({row["start_digest"] for row in own}),
-            "members": len(own),
-            "diverged": sum(row["broke"] for row in own),
-            "step": own[0]["step"],
-            "loss": _mean(own, "loss"),
-            "kl_nats": _mean(own, "kl_nats"),
-            "ratio": float(np.exp(np.mean(np.log(ratios)))) if ratios else None,
-            "ratio_low": min(ratios, default=None),
-            "ratio_high": max(ratios, default=None),
-            "rule": own[0]["rule"],
-            "rate_id": _mean(own, "rate_id"),
-            "rate_ood": _mean(own, "rate_ood"),
-            "start_kl_nats": _most(own, "start_kl_nats"),
-            "start_logits": _most(own, "start_logits"),
-        }
+        yield (
+            about
+            | _describe_end(own)
+            | {
+                "starts": len({row["start_digest"] for row in own}),
+                "rule": own[0]["rule"],
+                "rate_id": _mean(own, "rate_id"),
+                "rate_ood": _mean(own, "rate_ood"),
+                "start_kl_nats": _most(own, "start_kl_nats"),
+                "start_logits": _most(own, "start_logits"),
+            }
+        )
+
+
+def _describe_end(rows: Sequence[Row]) -> Row:
+    """Say where some members are after their steps, and that over the unchanged ones' losses."""
+    ratios = [row["ratio"] for row in rows if math.isfinite(row["ratio"])]
+    return {
+        "members": len(rows),
+        "diverged": sum(row["broke"] for row in rows),
+        "step": rows[0]["step"],
+        "loss": _mean(rows, "loss"),
+        "kl_nats": _mean(rows, "kl_nats"),
+        "ratio": float(np.exp(np.mean(np.log(ratios)))) if ratios else None,
+        "ratio_low": min(ratios, default=None),
+        "ratio_high": max(ratios, default=None),
+    }
 
 
 def _mean(rows: Sequence[Row], name: str) -> float | None:
@@ -176,16 +160,19 @@ def _most(rows: Sequence[Row], name: str) -> float | None:
     return max((abs(row[name]) for row in rows if row[name] is not None), default=None)
 
 
-def _tabulate_rates(rows: Sequence[Row], chosen: Mapping[str, float]) -> Iterator[Row]:
+def _tabulate_rates(
+    rows: Sequence[Row], steady: Mapping[tuple[str, float], bool], chosen: Mapping[str, float]
+) -> Iterator[Row]:
     for about, own in _by_change(rows, "optimizer", "learning_rate", "role"):
-        yield about | {
-            "members": len(own),
-            "diverged": sum(row["broke"] for row in own),
-            "step": own[0]["step"],
-            "loss": _mean(own, "loss"),
-            "kl_nats": _mean(own, "kl_nats"),
-            "chosen": about["learning_rate"] == chosen.get(about["optimizer"]),
-        }
+        optimizer, rate = about["optimizer"], about["learning_rate"]
+        yield (
+            about
+            | _describe_end(own)
+            | {
+                "steady": steady.get((optimizer, rate)),
+                "chosen": rate == chosen.get(optimizer),
+            }
+        )
 
 
 def _average_curves(source: Source, rows: Sequence[Row]) -> Iterator[Row]:
@@ -207,7 +194,8 @@ def tabulate(rows: Sequence[Row]) -> Table:
         "largest of members. Rule: its rate in and out of distribution. Start: how far the "
         "changed start is from the unchanged one, the largest KL in nats and difference of "
         "logits, on strings of the language and on strings of uniform symbols. The learning rate "
-        "is the best one of unchanged starts of other seeds."
+        "is the best one of unchanged starts of other seeds, of those at which permutations there "
+        "move the loss at no check by more than a thousandth, if there are any."
     )
     columns = (
         text("change", "change"),
@@ -258,9 +246,10 @@ def _say(tuning: Tuning, optimizer: str) -> str:
     first = own[0]
     starts = count(len({row["start_digest"] for row in own}), "start")
     whose = f"on {count(tuning.selected_on, 'other start')}" if tuning.selected_on else "here"
+    rate, after = f"learning rate {first['learning_rate']:g}", count(first["step"], "step")
     lines = (
-        f"{optimizer}, {starts}, at learning rate {first['learning_rate']:g} (the best at α = 1 "
-        f"{whose}): the loss after {count(first['step'], 'step')} is"
+        f"{optimizer}, {starts}, at {rate} (the best at α = 1 {whose}"
+        f"{_say_steady(tuning, optimizer)}): the loss after {after} is"
     )
     scaled = [row["ratio"] for row in own if row["alpha"] != 1 and math.isfinite(row["ratio"])]
     if scaled:
@@ -273,6 +262,16 @@ def _say(tuning: Tuning, optimizer: str) -> str:
         lines += f"; permutations change it by a share of at most {_tiny(max(moved))}"
     broke = sum(row["broke"] for row in own)
     return f"{lines}; {broke:,} of {count(len(own), 'member')} diverged."
+
+
+def _say_steady(tuning: Tuning, optimizer: str) -> str:
+    steady = {r["learning_rate"]: r["steady"] for r in tuning.rates if r["optimizer"] == optimizer}
+    if all(steady.values()):
+        return ""
+    if not any(steady.values()):
+        return ", though permutations move the loss there at every rate"
+    rates = f"{sum(steady.values())} of {count(len(steady), 'rate')}"
+    return f", of the {rates} at which permutations do not move the loss there"
 
 
 def _say_ratio(row: Row) -> str:

@@ -11,7 +11,7 @@ from identjax.store import Store
 from tests.report.files import check_page, read_csv, read_page
 from tests.report.planted import make_member, make_rule_row, plant
 
-RATES = (0.1, 0.3)
+RATES = (0.1, 0.3, 0.9)
 CHANGES = [("rescale", 0.25, 0), ("rescale", 1.0, 0), ("rescale", 4.0, 0), ("rescale", 100.0, 0)]
 CHANGES += [("permute", 1.0, 1), ("permute", 1.0, 2)]
 STEPS = 500
@@ -33,10 +33,15 @@ def tuned(seed: int, rate: float, change: str, alpha: float, number: int, role: 
 
 
 def final_kl(member: dict[str, Any]) -> float:
-    """Rate .1 is the better one on the seed that chooses, .3 on the others."""
-    better = member["learning_rate"] == (0.1 if member["role"] == "select" else 0.3)
+    """Of the first two rates .1 is the better one on the seed that chooses, .3 on the others.
+
+    The last is the best for all, but halfway a permutation moves the loss there.
+    """
+    rate = member["learning_rate"]
+    better = rate == (0.1 if member["role"] == "select" else 0.3)
+    level = 1.0 if rate == 0.9 else 2.0 if better else 4.0
     moved = 1e-6 * member["change_seed"]
-    return (2.0 if better else 4.0) * member["alpha"] * (1 + member["init_seed"] / 10) + moved
+    return level * member["alpha"] * (1 + member["init_seed"] / 10) + moved
 
 
 def curve_rows(member: dict[str, Any]) -> list[tuple[str, int, str, float]]:
@@ -48,13 +53,17 @@ def curve_rows(member: dict[str, Any]) -> list[tuple[str, int, str, float]]:
     ]
     if member["status"] == "diverged":
         return [*rows, (own, 30, "kl_nats", 1e9)]
-    return [*rows, (own, STEPS, "kl_nats", final_kl(member))]
+    jumps = member["learning_rate"] == 0.9 and member["change_seed"] == 2
+    halfway = 6.0 + (0.1 if jumps else 0.0)
+    rows += [(own, STEPS // 2, "kl_nats", halfway), (own, STEPS, "kl_nats", final_kl(member))]
+    return rows
 
 
-def plant_tuned(workdir: pathlib.Path) -> Store:
+def plant_tuned(workdir: pathlib.Path, rates: tuple[float, ...] = RATES) -> Store:
     store = plant(workdir, architectures=("transformer",), seeds=2)
-    select = [tuned(0, rate, "none", 1.0, 0, "select") for rate in RATES]
-    shown = [tuned(seed, rate, *c, "report") for seed in (1, 2) for rate in RATES for c in CHANGES]
+    controls = [("none", 1.0, 0), *CHANGES[-2:]]
+    select = [tuned(0, rate, *c, "select") for rate in rates for c in controls]
+    shown = [tuned(seed, rate, *c, "report") for seed in (1, 2) for rate in rates for c in CHANGES]
     members = select + shown
     store.write_members(pa.Table.from_pylist(members))
     names = ["member_id", "step", "metric", "value"]
@@ -96,7 +105,7 @@ def test_a_member_that_diverged_is_said_to_have_diverged(tmp_path: pathlib.Path)
     (row,) = [r for r in read_csv(store, "fine_tuning") if r["alpha"] == "100.0"]
     assert (row["diverged"], row["members"], row["loss"], row["ratio"]) == ("2", "2", "", "")
     page = read_page(store)
-    assert "the best at α = 1 on 1 other start" in page
+    assert "the best at α = 1 on 1 other start, of the 2 of 3 rates at which" in page
     assert "2 of 12 members diverged." in page
     curves = [r for r in read_csv(store, "fine_tuning_curves") if r["alpha"] == "100.0"]
     assert curves == []
@@ -110,6 +119,18 @@ def test_the_page_has_a_section_only_where_starts_were_changed(tmp_path: pathlib
     assert "One function, several parameters" in read_page(changed)
     assert "One function, several parameters" not in read_page(plain)
     rates = read_csv(changed, "fine_tuning_rates")
-    assert {(r["learning_rate"], r["chosen"]) for r in rates} == {("0.1", "True"), ("0.3", "False")}
+    found = {(r["learning_rate"], r["steady"], r["chosen"]) for r in rates}
+    assert found == {
+        ("0.1", "True", "True"),
+        ("0.3", "True", "False"),
+        ("0.9", "False", "False"),
+    }
     figures = {path.name for path in (changed.workdir / "report" / "figures").iterdir()}
     assert {"tuning.L3.sgd.svg", "tuning-loss.L3.svg", "tuning-rates.L3.svg"} <= figures
+
+
+def test_where_no_rate_is_steady_the_best_is_chosen_all_the_same(tmp_path: pathlib.Path) -> None:
+    store = plant_tuned(tmp_path, rates=(0.9,))
+    report.write(tmp_path)
+    assert {r["learning_rate"] for r in read_csv(store, "fine_tuning")} == {"0.9"}
+    assert "though permutations move the loss there at every rate" in read_page(store)
