@@ -14,7 +14,7 @@ above those. With more steps, or between the last two rates, α = 1 arrives as w
 Command: python -m launch.sweep --config=configs/case_fine_tuning.py:smoke
 --workdir=results/case_fine_tuning (it trains the members to start from first, in the folder
 `source` there), then launch.evaluate and launch.report with the same workdir.
-Expected: `:smoke` under five minutes on two cores; without it, 7,128 members, for an accelerator.
+Expected: `:smoke` under five minutes on two cores; without it, 6,480 members, for an accelerator.
 Refuted by: losses at α = ¼ and 4 that are those at α = 1 within the spread of permutations.
 """
 
