@@ -16,8 +16,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from identjax.predictor import Predictor
 
 # What one piece may take on all devices together, in bytes; accelerators have more room.
-PIECE_BYTES = 1 << 29
-ACCELERATOR_FACTOR = 8
+PIECE_BYTES = 1 << 27
+ACCELERATOR_FACTOR = 32
 _MEMBER, _SHARED = PartitionSpec("member"), PartitionSpec()
 
 
