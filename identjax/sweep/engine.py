@@ -1,6 +1,7 @@
 """The host half of the engine: slots are filled, stepped, checked, emptied and filled again."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -212,7 +213,8 @@ class GroupRun:
             if outcome:
                 self.seats[i] = None
         # A copy, because the next chunk uses the state up before these are fetched.
-        params = jax.tree.map(jnp.copy, self.state.params) if rows else None
+        copy = functools.partial(jnp.array, dtype=jnp.float32)
+        params = jax.tree.map(copy, self.state.params) if rows else None
         self.notes = Notes(self.chunks, rows, curves, params)
         for tally in (self.tally, self.queued) if self.queue else (self.tally,):
             tally.add(taken, self.check_every * self.slots.count)

@@ -7,8 +7,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import jax
-
 from identjax import languages
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.base import LANGUAGES
@@ -19,6 +17,7 @@ from identjax.sweep.starts import Starts
 from identjax.sweep.width import choose_width, estimate_slot_bytes, find_devices
 from identjax.training.member import KINDS, Member, resolve
 from identjax.training.objective import check_apart
+from identjax.training.precision import PRECISIONS, Precision, check_precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +65,11 @@ class Group:
     members: tuple[Member, ...]
     width: int
     starts: Starts | None = None
+
+    @property
+    def precision(self) -> Precision:
+        """In which numbers its members are trained."""
+        return PRECISIONS[self.members[0].precision]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +121,8 @@ def make_plan(
         raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
     check_steps(settings, list(members.values()))
     check_objectives(list(members.values()))
-    check_precision(list(members.values()))
+    for precision in sorted({member.precision for member in members.values()}):
+        check_precision(precision)
     groups = make_groups(list(members.values()), settings, widths or {}, devices)
     groups = tuple(dataclasses.replace(group, starts=starts) for group in groups)
     ordered = [members[member_id] for member_id in sorted(members)]
@@ -202,13 +207,6 @@ def check_objectives(members: Sequence[Member]) -> None:
     for one, objectives in taught.values():
         language = languages.make(one.language, one.max_length, **one.language_options)
         check_apart(objectives, language)
-
-
-def check_precision(members: Sequence[Member]) -> None:
-    """Refuse products that XLA would make in float32 after all."""
-    for member in members:
-        if member.precision != "float32" and jax.default_backend() == "cpu":
-            raise ConfigError("precision", member.precision, "float32, on a CPU")
 
 
 def make_groups(

@@ -42,8 +42,9 @@ def try_width(group: Group, width: int, seconds: float = _ENOUGH) -> Trial:
     """Compile a group's programs at a width, and time some steps and a check."""
     began, tried = time.perf_counter(), dataclasses.replace(group, width=width)
     member = group.members[0]
-    slots = make_slots(member, width)
-    with telling_of_memory(tried, slots):
+    with group.precision.enabled():
+        slots = make_slots(member, width)
+    with group.precision.enabled(), telling_of_memory(tried, slots):
         slots.compile(hyper_of(member))
         check_room(tried, slots)
         compiled = time.perf_counter() - began

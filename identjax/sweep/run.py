@@ -117,16 +117,17 @@ def _run_groups(
 
 def prepare(group: Group) -> Slots:
     """Make and compile the slots of a group."""
-    slots = make_slots(group.members[0], group.width)
-    with telling_of_memory(group, slots):
-        slots.compile(hyper_of(group.members[0]))
+    with group.precision.enabled():
+        slots = make_slots(group.members[0], group.width)
+        with telling_of_memory(group, slots):
+            slots.compile(hyper_of(group.members[0]))
     check_room(group, slots)
     return slots
 
 
 def _run_group(group: Group, slots: Slots, context: Context) -> None:
     began = time.monotonic()
-    with telling_of_memory(group, slots):
+    with group.precision.enabled(), telling_of_memory(group, slots):
         run = GroupRun(group, slots, context)
         with finishing_saves(run.checkpoints):
             run.run()
@@ -225,14 +226,16 @@ def describe_plan(plan: Plan, tries: bool = False, tunes: bool = False) -> Itera
 def describe_group(group: Group, settings: RunSettings) -> str:
     """Say in a line what a group costs, without compiling anything."""
     member = group.members[0]
-    slots = make_slots(member, group.width)
-    slot = slots.state_bytes(hyper_of(member))
+    with group.precision.enabled():
+        slots = make_slots(member, group.width)
+        slot = slots.state_bytes(hyper_of(member))
+        disk = estimate_disk(group, settings, slots)
     steps = sum(m.steps for m in group.members)
     return (
         f"{group.name}: {len(group.members)} members, width {group.width} on each of "
         f"{jax.device_count()} devices, {steps:,} member-steps at most, {member.batching} batches, "
         f"{slot / 2**20:.2f} MiB of state a slot, {group.width * slot / 2**20:.1f} MiB a device, "
-        f"at most {estimate_disk(group, settings, slots) / 2**20:.1f} MiB of disk"
+        f"at most {disk / 2**20:.1f} MiB of disk"
     )
 
 

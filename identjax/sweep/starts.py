@@ -19,6 +19,7 @@ from identjax.models.symmetries import change_params
 from identjax.predictor import Predictor
 from identjax.sweep.load import Run, open_run
 from identjax.training.member import Member, fields_of
+from identjax.training.precision import PRECISIONS
 from identjax.vocabulary import Tokens, Vocabulary
 
 # A changed start must give the logits of its source, up to this.
@@ -85,8 +86,7 @@ class Starts:
 
     def params(self, member: Member) -> Params:
         """Give a member's first parameters, on the host."""
-        source = self._params[member.start_member]
-        model = _model_of(member)
+        source, model = self._source(member), _model_of(member)
         return change_params(model, source, member.change, member.alpha, member.change_seed)
 
     def measure(self, members: Sequence[Member]) -> dict[str, Drift]:
@@ -100,7 +100,7 @@ class Starts:
         found = {}
         for first in range(0, len(different), AT_ONCE):
             some = different[first : first + AT_ONCE]
-            before = _logits(model, [self._params[m.start_member] for m in some], tokens)
+            before = _logits(model, [self._source(m) for m in some], tokens)
             after = _logits(model, [self.params(m) for m in some], tokens)
             for member, drift in zip(some, _compare(before, after), strict=True):
                 if not drift.logits <= TOLERANCE:
@@ -108,6 +108,11 @@ class Starts:
                     raise ConfigError("change", f"{member.change} by {member.alpha:g}", allowed)
                 found[_origin(member)] = drift
         return {member.member_id: found[_origin(member)] for member in members}
+
+    def _source(self, member: Member) -> Params:
+        """Give what a member starts from in its own precision, so that a change rounds as it."""
+        found: Params = PRECISIONS[member.precision].cast(self._params[member.start_member])
+        return found
 
     @functools.cached_property
     def _params(self) -> dict[str, Params]:

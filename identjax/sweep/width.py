@@ -7,6 +7,7 @@ import jax
 
 from identjax.models.costs import count_bytes
 from identjax.training.member import Member
+from identjax.training.precision import PRECISIONS
 from identjax.training.step import hyper_of, make_trainer
 
 # Beyond these widths a slot costs no less, whatever it holds; see `--suite=train` of the bench.
@@ -42,9 +43,10 @@ def estimate_slot_bytes(member: Member) -> int:
 
     XLA's own plan was between 0.7 and 1.6 times that for the configurations of the bench.
     """
-    trainer, shared = make_trainer(member)
-    state = jax.eval_shape(trainer.init, hyper_of(member))
-    return count_bytes(trainer.update, state, shared)
+    with PRECISIONS[member.precision].enabled():
+        trainer, shared = make_trainer(member)
+        state = jax.eval_shape(trainer.init, hyper_of(member))
+        return count_bytes(trainer.update, state, shared)
 
 
 def choose_width(members: int, slot_bytes: float, devices: Devices) -> int:

@@ -23,6 +23,7 @@ from identjax.models.symmetries import CHANGES, check_change
 from identjax.registry import Registry
 from identjax.training.objective import MLE, NO_TEACHER, OBJECTIVES, TEACHERS
 from identjax.training.optimizers import OPTIMIZERS, SCHEDULES
+from identjax.training.precision import PRECISIONS
 
 T = TypeVar("T")
 Static = Annotated[T, "static"]
@@ -42,8 +43,6 @@ NAMED: dict[str, Registry[Any]] = {
 }
 ROLES = ("select", "report")
 BATCHINGS = ("auto", "support", "stratified", "iid")
-# Of the inputs of products of matrices; all else is float32, and so is every check.
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

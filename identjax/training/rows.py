@@ -50,7 +50,7 @@ def _add_up(loss_of: RowLoss, params: Params, rate: Any, blocks: Any) -> jax.Arr
     def step(total: jax.Array, block: Any) -> tuple[jax.Array, None]:
         return total + loss_of(params, *_open(rate, *block)), None
 
-    total: jax.Array = lax.scan(step, jnp.float32(0), blocks)[0]
+    total: jax.Array = lax.scan(step, _zero(params), blocks)[0]
     return total
 
 
@@ -65,8 +65,12 @@ def _add_up_forward(loss_of: RowLoss, params: Params, rate: Any, blocks: Any) ->
         found = jax.value_and_grad(loss_of)(params, *_open(rate, *block))
         return jax.tree.map(jnp.add, totals, found), None
 
-    zero = jnp.float32(0), jax.tree.map(jnp.zeros_like, params)
-    return lax.scan(step, zero, blocks)[0]
+    zeros = _zero(params), jax.tree.map(jnp.zeros_like, params)
+    return lax.scan(step, zeros, blocks)[0]
+
+
+def _zero(params: Params) -> jax.Array:
+    return jnp.zeros((), jax.tree.leaves(params)[0].dtype)
 
 
 def _add_up_backward(loss_of: RowLoss, grads: Params, pull: jax.Array) -> Any:

@@ -18,9 +18,8 @@ from identjax.training.loss import mean_nll, mislabel
 from identjax.training.member import Member
 from identjax.training.objective import find_lessons, find_teacher
 from identjax.training.optimizers import Hyper, make_optimizer, rate_at
+from identjax.training.precision import PRECISIONS, Precision
 
-# What JAX calls the precisions of a member; an accelerator's own default is less than float32.
-PRODUCTS = {"float32": "float32", "bfloat16": "BF16_BF16_F32"}
 FINITE, LOSS_NOT_FINITE, UPDATE_NOT_FINITE = 0, 1, 2
 CAUSES = {LOSS_NOT_FINITE: "loss not finite", UPDATE_NOT_FINITE: "update not finite"}
 
@@ -60,13 +59,18 @@ class Trainer:
     model: Model
     mean_targets: float
 
+    @property
+    def precision(self) -> Precision:
+        """In which numbers the group is trained."""
+        return PRECISIONS[self.member.precision]
+
     def init(self, hyper: Hyper) -> TrainState:
         """Draw a new member's parameters and set everything to its beginning."""
         return self.begin(hyper, self.model.init(key_for(hyper["init_seed"], Purpose.INIT)))
 
     def begin(self, hyper: Hyper, params: Params) -> TrainState:
         """Set everything but the parameters to its beginning."""
-        zero = jnp.int32(0)
+        zero, params = jnp.int32(0), self.precision.cast(params)
         optimizer = self._optimizer(zero, hyper).init(params)
         return TrainState(hyper, params, optimizer, zero, zero, jnp.float32(0))
 
@@ -82,7 +86,7 @@ class Trainer:
             lesson_key = key_for(hyper["data_seed"], Purpose.LESSONS, step)
             lessons = draw_rows(lessons, lesson_key, self.member.batch)
         parts = state, batch, lessons
-        with jax.default_matmul_precision(PRODUCTS[self.member.precision]):
+        with jax.default_matmul_precision(self.precision.products):
             loss, grads = jax.value_and_grad(self.loss)(state.params, *parts)
         # Optax mixes whole numbers and floats, which strict promotion would refuse.
         with jax.numpy_dtype_promotion("standard"):
@@ -93,7 +97,8 @@ class Trainer:
         fault = jnp.where(_is_finite(params), FINITE, UPDATE_NOT_FINITE)
         fault = jnp.where(jnp.isfinite(loss), fault, LOSS_NOT_FINITE)
         # The window begins anew after each check, so its sum keeps its precision.
-        window = jnp.where(step % self.member.check_every == 0, 0, state.window) + loss
+        window = jnp.where(step % self.member.check_every == 0, 0, state.window)
+        window += loss.astype(jnp.float32)
         moved = TrainState(hyper, params, optimizer, step + 1, state.fault, window)
         moves = runs & (fault == FINITE)
         kept = jax.tree.map(lambda new, old: jnp.where(moves, new, old), moved, state)
@@ -119,8 +124,9 @@ class Trainer:
 
     def check(self, params: Params, shared: Shared) -> Estimate:
         """Measure KL(truth‖member) in nats per sequence: exact over a small support."""
-        learner = self.model.bind(params)
-        with jax.default_matmul_precision(PRODUCTS["float32"]):
+        plain = PRECISIONS["float32"]
+        learner = self.model.bind(plain.cast(params))
+        with jax.default_matmul_precision(plain.products):
             return kl(shared.language, learner, shared.check_tokens_NxT, shared.check_log_p_N)
 
     def _optimizer(self, step: jax.Array, hyper: Hyper) -> optax.GradientTransformation:

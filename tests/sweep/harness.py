@@ -52,8 +52,9 @@ def train_until(
     asked = itertools.count()
     stop: Callable[[], bool] = lambda: next(asked) >= chunks  # noqa: E731
     context = Context(plan.settings, Store(workdir), Progress({}), stop, lambda run: None)
-    run = GroupRun(plan.groups[0], slots or prepare(plan.groups[0]), context)
-    with contextlib.suppress(Preempted):
+    group = plan.groups[0]
+    with group.precision.enabled(), contextlib.suppress(Preempted):
+        run = GroupRun(group, slots or prepare(group), context)
         run.run()
     return run
 

@@ -95,6 +95,50 @@ def test_a_rescale_changes_what_sgd_makes_of_a_start_and_a_permutation_does_not(
     assert all(abs(of["rescale", alpha, 0] / plain - 1) > 1e-3 for alpha in (0.25, 4.0))
 
 
+# Steps so large that what is rounded away in one is seen after a few more.
+WILD: dict[str, Any] = {
+    "learning_rate": 0.5,
+    "momentum": 0.9,
+    "clip": 1.0,
+    "steps": 40,
+    "precision": "float64",
+}
+
+
+@pytest.fixture(scope="module")
+def double(source: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Train the ten members in double precision."""
+    changes = FINE | from_(source) | WILD
+    store, _ = train(tmp_path_factory.mktemp("double"), product(CHANGES, SEEDS), **changes)
+    return Run(str(store.workdir))
+
+
+def test_in_double_precision_a_permutation_moves_nothing_at_a_large_rate_either(
+    double: Run,
+) -> None:
+    kl, rows = curve(double, "kl_nats", 40), double.members().to_pylist()
+    of = {(r["init_seed"], r["change"], r["alpha"], r["change_seed"]): r for r in rows}
+    loss = {key: kl[row["member_id"]] for key, row in of.items()}
+    for seed in range(2):
+        plain = loss[seed, "rescale", 1.0, 0]
+        # In single precision, this is between a thousandth and a hundredth.
+        assert all(abs(loss[seed, "permute", 1.0, s] / plain - 1) < 1e-6 for s in (1, 2))
+        assert all(abs(loss[seed, "rescale", a, 0] / plain - 1) > 0.05 for a in (0.25, 4.0))
+
+
+def test_double_precision_is_saved_whole_and_its_snapshots_are_read_as_any_others(
+    source: pathlib.Path, double: Run, tmp_path: pathlib.Path
+) -> None:
+    train_until(tmp_path, plan_from(source, **WILD), 2)
+    store, counts = train(tmp_path, product(CHANGES, SEEDS), **(FINE | from_(source) | WILD))
+    assert counts == {"done": 10}
+    assert final_digests(store) == final_digests(double.store)
+    assert rows_of(store, "curves") == rows_of(double.store, "curves")
+    stacks = double.predictors("final")
+    assert sum(len(ids) for ids, _ in stacks.values()) == 10
+    assert not double.unusable
+
+
 def test_identity_is_that_of_the_parameters_and_not_of_the_folder(
     source: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
