@@ -126,6 +126,22 @@ class ValueOutput(Change):
             out_HxKxD[...] = np.einsum("hkl,hkd->hld", turn_HxKxK, out_HxKxD) / alpha
 
 
+@CHANGES.register("all")
+class All(Change):
+    """Feed-forward nets, queries and keys, values and outputs: scaled by the same α at once."""
+
+    parts = Rescale(), QueryKey(), ValueOutput()
+
+    def exact_for(self, model: Model) -> str:
+        """Needs what each of them needs."""
+        return next(filter(None, (part.exact_for(model) for part in self.parts)), "")
+
+    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
+        """Make one after the other."""
+        for part in self.parts:
+            part.apply(model, params, alpha, random)
+
+
 @CHANGES.register("permute")
 class Permute(Change):
     """Hidden units in another order: of every feed-forward net and value head, or of every cell."""

@@ -113,7 +113,7 @@ def _by_change(rows: Sequence[Row], *names: str) -> Iterator[tuple[Row, list[Row
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    order = {"none": 0, "rescale": 1}
+    order = {"none": 0, "rescale": 1, "all": 3}
     place = keys.index("change")
     for key in sorted(groups, key=lambda k: (*k[:place], order.get(str(k[place]), 2), *k[place:])):
         yield dict(zip(keys, key, strict=True)), groups[key]

@@ -39,6 +39,7 @@ CASES = [
     *(("transformer", {"positions": p}, "query_key") for p in ("sinusoidal", "relative")),
     ("transformer", {"positions": "rope"}, "value_output"),
     ("transformer", {"activation": "swiglu", "positions": "rope"}, "permute"),
+    *(("transformer", {"norm": norm}, "all") for norm in ("pre", "post")),
     *((name, {}, "permute") for name in TINY),
 ]
 
@@ -82,6 +83,8 @@ def test_units_are_scaled_and_permuted_not_replaced() -> None:
         ("transformer", {"activation": "gelu"}, "rescale", 2.0, ["change='rescale'", "'gelu'"]),
         ("transformer", {"activation": "swiglu"}, "rescale", 2.0, ["change='rescale'", "'swiglu'"]),
         ("transformer", {"positions": "rope"}, "query_key", 2.0, ["change='query_key'", "'rope'"]),
+        ("transformer", {"positions": "rope"}, "all", 2.0, ["change='all'", "'rope'"]),
+        ("transformer", {"activation": "gelu"}, "all", 2.0, ["change='all'", "'gelu'"]),
         ("lstm", {}, "rescale", 2.0, ["change='rescale'", "lstm"]),
         ("transformer", {}, "rescale", 0.0, ["alpha=0.0", "above 0"]),
         ("transformer", {}, "rescale", -1.0, ["alpha=-1.0", "above 0"]),
