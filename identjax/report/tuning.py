@@ -243,22 +243,24 @@ def say(tuning: Tuning) -> list[str]:
 
 def _say(tuning: Tuning, optimizer: str) -> str:
     own = [row for row in tuning.members if row["optimizer"] == optimizer]
-    first = own[0]
     starts = count(len({row["start_digest"] for row in own}), "start")
     whose = f"on {count(tuning.selected_on, 'other start')}" if tuning.selected_on else "here"
-    rate, after = f"learning rate {first['learning_rate']:g}", count(first["step"], "step")
+    rate, after = f"learning rate {own[0]['learning_rate']:g}", count(own[0]["step"], "step")
     lines = (
         f"{optimizer}, {starts}, at {rate} (the best at α = 1 {whose}"
         f"{_say_steady(tuning, optimizer)}): the loss after {after} is"
     )
-    scaled = [row["ratio"] for row in own if row["alpha"] != 1 and math.isfinite(row["ratio"])]
-    if scaled:
-        lines += f" {_figures(min(scaled))} to {_figures(max(scaled))} times that at α = 1"
+    ratios = [
+        (row["ratio"], f"{_figures(row['ratio'])} ({row['change']} by {row['alpha']:g})")
+        for row in tuning.rows
+        if row["optimizer"] == optimizer and row["alpha"] != 1 and row["ratio"] is not None
+    ]
+    if ratios:
+        lines += f" {min(ratios)[1]} to {max(ratios)[1]} times the unchanged, as geometric means"
     else:
         lines += " not to be had at any other α"
     moved = [abs(row["ratio"] - 1) for row in own if row["change"] == "permute"]
-    moved = [value for value in moved if math.isfinite(value)]
-    if moved:
+    if moved := list(filter(math.isfinite, moved)):
         lines += f"; permutations change it by a share of at most {_tiny(max(moved))}"
     broke = sum(row["broke"] for row in own)
     return f"{lines}; {broke:,} of {count(len(own), 'member')} diverged."

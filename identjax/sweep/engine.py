@@ -1,13 +1,11 @@
 """The host half of the engine: slots are filled, stepped, checked, emptied and filled again."""
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import pyarrow as pa
 
 from identjax import processes
@@ -212,9 +210,7 @@ class GroupRun:
                 rows.append((row, i))
             if outcome:
                 self.seats[i] = None
-        # A copy, because the next chunk uses the state up before these are fetched.
-        copy = functools.partial(jnp.array, dtype=jnp.float32)
-        params = jax.tree.map(copy, self.state.params) if rows else None
+        params = self.slots.copy_params(self.state) if rows else None
         self.notes = Notes(self.chunks, rows, curves, params)
         for tally in (self.tally, self.queued) if self.queue else (self.tally,):
             tally.add(taken, self.check_every * self.slots.count)

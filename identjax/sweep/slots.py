@@ -111,6 +111,10 @@ class Slots:
         found: Estimate = self._check(state, self._shared)
         return found
 
+    def copy_params(self, state: TrainState) -> Params:
+        """Copy every slot's parameters as snapshots have them, before a chunk uses the state up."""
+        return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32), state.params)
+
     def place(self, host: Any, sharding: NamedSharding | None = None) -> Any:
         """Put host arrays with a leading slot axis onto the devices of all processes."""
         over = sharding or self._sharding
