@@ -19,7 +19,8 @@ def _origin(row: Row) -> tuple[object, ...]:
     return row["optimizer"], row["learning_rate"], row["role"], row["start_digest"]
 
 
-def _is_plain(row: Row) -> bool:
+def is_plain(row: Row) -> bool:
+    """Tell whether a start is as it was."""
     return row["alpha"] == 1 and row["change"] in ("none", "rescale")
 
 
@@ -29,7 +30,7 @@ def find_steady(rows: Sequence[Row]) -> dict[tuple[str, float], bool]:
     Where they do not, training makes much of rounding, and what else it makes of a changed start
     can't be told from that.
     """
-    plain = {_origin(row): row["losses"] for row in rows if _is_plain(row)}
+    plain = {_origin(row): row["losses"] for row in rows if is_plain(row)}
     steady: dict[tuple[str, float], bool] = {}
     for row in rows:
         at = row["optimizer"], row["learning_rate"]
@@ -48,7 +49,7 @@ def choose_rates(rows: Sequence[Row], steady: Mapping[tuple[str, float], bool]) 
     Of the steady ones, where an optimizer has some.
     """
     losses: dict[tuple[str, float], list[float]] = {}
-    for row in filter(_is_plain, rows):
+    for row in filter(is_plain, rows):
         losses.setdefault((row["optimizer"], row["learning_rate"]), []).append(row["loss"])
     have_steady = {optimizer for (optimizer, _), holds in steady.items() if holds}
     best: dict[str, tuple[float, float]] = {}
@@ -62,7 +63,7 @@ def choose_rates(rows: Sequence[Row], steady: Mapping[tuple[str, float], bool]) 
 
 def compare(rows: Sequence[Row]) -> None:
     """Give each member its loss over that of the same start unchanged, trained alike."""
-    plain = {_origin(row): row["loss"] for row in rows if _is_plain(row)}
+    plain = {_origin(row): row["loss"] for row in rows if is_plain(row)}
     for row in rows:
         own = plain.get(_origin(row), math.nan)
         row["ratio"] = row["loss"] / own if math.isfinite(own) else math.nan

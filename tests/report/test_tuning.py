@@ -13,6 +13,7 @@ from tests.report.planted import make_member, make_rule_row, plant
 
 RATES = (0.1, 0.3, 0.9)
 CHANGES = [("rescale", 0.25, 0), ("rescale", 1.0, 0), ("rescale", 4.0, 0), ("rescale", 100.0, 0)]
+CHANGES += [("query_key", 0.25, 0), ("query_key", 4.0, 0)]
 CHANGES += [("permute", 1.0, 1), ("permute", 1.0, 2)]
 STEPS = 500
 
@@ -84,7 +85,7 @@ def test_losses_are_compared_at_the_rate_that_other_seeds_chose(tmp_path: pathli
     report.write(tmp_path)
     rows = {(r["change"], float(r["alpha"])): r for r in read_csv(store, "fine_tuning")}
     assert {row["learning_rate"] for row in rows.values()} == {"0.1"}
-    assert len(rows) == 5
+    assert len(rows) == 7
     floor = languages.make("L3", 32).entropy
     ratios = [(4.0 * (1 + s / 10) * 4 + floor) / (4.0 * (1 + s / 10) + floor) for s in (1, 2)]
     row = rows["rescale", 4.0]
@@ -106,7 +107,7 @@ def test_a_member_that_diverged_is_said_to_have_diverged(tmp_path: pathlib.Path)
     assert (row["diverged"], row["members"], row["loss"], row["ratio"]) == ("2", "2", "", "")
     page = read_page(store)
     assert "the best at α = 1 on 1 other start, of the 2 of 3 rates at which" in page
-    assert "2 of 12 members diverged." in page
+    assert "2 of 16 members diverged." in page
     curves = [r for r in read_csv(store, "fine_tuning_curves") if r["alpha"] == "100.0"]
     assert curves == []
 
@@ -125,8 +126,14 @@ def test_the_page_has_a_section_only_where_starts_were_changed(tmp_path: pathlib
         ("0.3", "True", "False"),
         ("0.9", "False", "False"),
     }
-    figures = {path.name for path in (changed.workdir / "report" / "figures").iterdir()}
+    folder = changed.workdir / "report" / "figures"
+    figures = {path.name for path in folder.iterdir()}
     assert {"tuning.L3.sgd.svg", "tuning-loss.L3.svg", "tuning-rates.L3.svg"} <= figures
+    # A panel for each change made by several α; a permutation is in them all.
+    curves = (folder / "tuning.L3.sgd.svg").read_text()
+    words = ("feed-forward nets", "queries and keys", "permuted units", "α = 1<", "α = 4<")
+    assert [word for word in words if word not in curves] == []
+    assert "values and outputs" not in curves
 
 
 def test_where_no_rate_is_steady_the_best_is_chosen_all_the_same(tmp_path: pathlib.Path) -> None:

@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator
 
 from identjax.report import style
 from identjax.report.gather import Source
+from identjax.report.rate_choice import is_plain
 from identjax.report.tables import Row
 from identjax.report.tuning import Tuning
 from identjax.report.words import count
@@ -54,11 +55,19 @@ def _panels(tuning: Tuning) -> tuple[Figure, dict[str, Axes]]:
     return figure, panels
 
 
+def _of(rows: Sequence[Row], change: str) -> list[Row]:
+    """Give the rows of a change by α, with unchanged starts where it was not made at α = 1."""
+    own = [row for row in rows if row["change"] == change]
+    if all(row["alpha"] != 1 for row in own):
+        own += filter(is_plain, rows)
+    return sorted(own, key=lambda row: float(row["alpha"]))
+
+
 def draw_curves(source: Source, language: str, tuning: Tuning, optimizer: str) -> style.Drawing:
     """Draw the mean KL to the truth over steps: colours are α, dashes the controls."""
     own = [row for row in tuning.curves if row["optimizer"] == optimizer]
     figure, panels = _panels(tuning)
-    scales = sorted({row["alpha"] for row in own if row["change"] in panels})
+    scales = _ticks(tuning, panels)[0]
     dashes = dict(zip(_controls(tuning, panels), ("--", ":", "-."), strict=False))
     for change, axes in panels.items():
         for place, alpha in enumerate(scales):
@@ -67,7 +76,7 @@ def draw_curves(source: Source, language: str, tuning: Tuning, optimizer: str) -
                 "color": style.COLOURS[colour],
                 "ls": style.DASHES[again],
             }
-            rows = [row for row in own if (row["change"], row["alpha"]) == (change, alpha)]
+            rows = [row for row in _of(own, change) if row["alpha"] == alpha]
             _draw_line(axes, rows, f"α = {alpha:g}", lw=1.8, **look)
         for control, dash in dashes.items():
             rows = [row for row in own if row["change"] == control]
@@ -121,9 +130,7 @@ def draw_losses(source: Source, language: str, tuning: Tuning) -> style.Drawing:
     for change, axes in panels.items():
         axes.axhline(1, color=style.INK, lw=0.8, ls=(0, (1, 2)))
         for place, (optimizer, look) in enumerate(style.looks(tuning.optimizers).items()):
-            rows = [
-                r for r in tuning.members if (r["optimizer"], r["change"]) == (optimizer, change)
-            ]
+            rows = [row for row in _of(tuning.members, change) if row["optimizer"] == optimizer]
             shift = 1.06 ** (place - (len(tuning.optimizers) - 1) / 2)
             x = np.array([row["alpha"] for row in rows]) * shift
             y = np.array([row["ratio"] for row in rows])
@@ -157,7 +164,7 @@ def draw_rates(source: Source, language: str, tuning: Tuning) -> style.Drawing:
     figure, panels = _panels(tuning)
     for change, axes in panels.items():
         for optimizer, look in style.looks(tuning.optimizers).items():
-            rows = [r for r in tuning.rows if (r["optimizer"], r["change"]) == (optimizer, change)]
+            rows = [row for row in _of(tuning.rows, change) if row["optimizer"] == optimizer]
             for split, dash, words in (("id", "--", "in"), ("ood", "-", "out of")):
                 known = [row for row in rows if row[f"rate_{split}"] is not None]
                 axes.plot(
@@ -184,5 +191,5 @@ def draw_rates(source: Source, language: str, tuning: Tuning) -> style.Drawing:
 
 
 def _ticks(tuning: Tuning, panels: Mapping[str, Axes]) -> tuple[list[float], list[str]]:
-    scales = sorted({row["alpha"] for row in tuning.members if row["change"] in panels})
+    scales = sorted({row["alpha"] for change in panels for row in _of(tuning.members, change)})
     return scales, [_FRACTIONS.get(alpha, f"{alpha:g}") for alpha in scales]
