@@ -44,6 +44,14 @@ SMOKE = {
     "adam_rates": (3e-3, 1e-2),
     "adam_steps": 252,
 }
+MODEL = {
+    "d_model": 16,
+    "heads": 1,
+    "layers": 4,
+    "ff": 64,
+    "activation": "relu",
+    "norm": "post",
+}
 # Seeds below this were looked at when the setting was chosen.
 FRESH = 800
 PATH = "configs/case_fine_tuning.py"
@@ -58,18 +66,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.stage = stage
     config.max_length = 9
     config.architecture = "transformer"
-    config.model = ConfigDict(
-        {
-            "transformer": {
-                "d_model": 16,
-                "heads": 1,
-                "layers": 4,
-                "ff": 64,
-                "activation": "relu",
-                "norm": "post",
-            }
-        }
-    )
+    config.model = ConfigDict({"transformer": MODEL})
     config.schedule = "cosine"
     config.check_every = 12
     config.width = 0
