@@ -63,6 +63,9 @@ class IdleSlots:
     def check(self, state: State) -> tuple[Any, Any]:
         return np.full(self.count, 9.0, np.float32), np.zeros(self.count, np.float32)
 
+    def copy_params(self, state: State) -> Any:
+        return {name: leaf.copy() for name, leaf in state.params.items()}
+
     def read(self, stack: Any) -> Any:
         return stack
 
