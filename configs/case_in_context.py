@@ -6,7 +6,7 @@ its answer to every prompt of a form costs a KL that falls geometrically with th
 members that are taught to flip on some prompts flip on others within the ε of those that are not.
 Command: python -m launch.sweep --config=configs/case_in_context.py:smoke
 --workdir=results/case_in_context, then launch.evaluate and launch.report with that workdir.
-Expected: under five minutes in all on two cores. Of the construction, agreement 0 with the truth's
+Expected: about five minutes in all on two cores. Of the construction, agreement 0 with the truth's
 own answer, and accuracy at most .10 from two examples on, at a KL below its bound. On GINC, at
 ε = 32 and from two examples of 3 symbols on, members answer .27 to .44 of the prompts rightly, and
 those taught to flip .07 to .16; chance is .02, and Bayes that knows the format 1. On RegBench, at
