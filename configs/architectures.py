@@ -10,7 +10,7 @@ stays a positive distance from the truth: --config.language=L1 --config.max_leng
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, product
+from identjax.axes import Axis, axis, product
 
 ARCHITECTURES = (
     "transformer",

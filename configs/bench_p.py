@@ -7,7 +7,7 @@ Fields: --config.members=64 (seeds) and --config.steps=20; what it takes: docs/b
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, zipped
+from identjax.axes import Axis, axis, zipped
 
 
 def get_config() -> ConfigDict:

@@ -21,7 +21,7 @@ Refuted by: losses at α = ¼ and 4 that are those at α = 1 within the spread o
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, chain, product
+from identjax.axes import Axis, axis, chain, product
 
 ALPHAS = (0.25, 0.5, 1.0, 2.0, 4.0)
 FULL = {

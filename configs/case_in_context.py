@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, chain, product, zipped
+from identjax.axes import Axis, axis, chain, product, zipped
 
 # By variant; pairs are for GINC and RegBench, or a small model and a large one.
 VARIANTS = {

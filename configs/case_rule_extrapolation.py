@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, product, zipped
+from identjax.axes import Axis, axis, product, zipped
 
 OBJECTIVES = ("mle", "oracle", "adversarial")
 ARCHITECTURES = ("transformer", "lstm")

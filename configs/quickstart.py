@@ -9,7 +9,7 @@ Expected: under three minutes on two cores; at least three quarters of the 32 me
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import axis, product, zipped
+from identjax.axes import axis, product, zipped
 
 
 def get_config() -> ConfigDict:

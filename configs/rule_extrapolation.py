@@ -10,7 +10,7 @@ under five minutes on two cores with its evaluation and report.
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, chain, product, zipped
+from identjax.axes import Axis, axis, chain, product, zipped
 
 LANGUAGES = ("L1", "L2", "L3", "L4", "L5", "L6")
 ARCHITECTURES = (

@@ -9,7 +9,7 @@ Expected: 64 members in 4 groups, five minutes on two cores that others use too;
 
 from ml_collections import ConfigDict
 
-from identjax.sweep.axes import Axis, axis, product
+from identjax.axes import Axis, axis, product
 
 
 def get_config() -> ConfigDict:

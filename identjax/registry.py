@@ -1,6 +1,8 @@
 """Names for things that can be added from outside: languages, models, objectives."""
 
-from collections.abc import Callable, Iterator
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from identjax.errors import ConfigError, unknown_name
@@ -53,3 +55,9 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         """Go through the registered names, without aliases."""
         return iter(self._entries)
+
+
+def import_all(package: str, path: Iterable[str]) -> None:
+    """Import every module of a folder of entries, so that each registers what it has."""
+    for found in pkgutil.iter_modules(path):
+        importlib.import_module(f"{package}.{found.name}")

@@ -19,8 +19,8 @@ from ml_collections import ConfigDict, config_flags
 from identjax.errors import ConfigError, unknown_name
 from identjax.processes import RefusedElsewhere
 from identjax.store import StoreError
-from identjax.sweep.engine import Preempted
-from identjax.sweep.room import OutOfMemory
+from identjax.sweep.engine.group_run import Preempted
+from identjax.sweep.plan.device_memory import OutOfMemory
 from launch import cluster
 
 DONE, FAILED, BAD_USAGE, PREEMPTED = 0, 1, 2, 75

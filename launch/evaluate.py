@@ -9,10 +9,10 @@ import ast
 from absl import flags
 
 import identjax
-from identjax.analysis.behaviour import Decoding
-from identjax.analysis.drive import evaluate
-from identjax.analysis.foreign import CheckpointRun
-from identjax.analysis.rollouts import evaluate_rollouts
+from identjax.evaluation.behaviour import Decoding
+from identjax.evaluation.checkpoint_run import CheckpointRun
+from identjax.evaluation.evaluate import evaluate
+from identjax.evaluation.rollouts import evaluate_rollouts
 from launch import common
 
 WORKDIR = flags.DEFINE_string("workdir", None, "The results folder.")

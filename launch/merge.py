@@ -8,7 +8,7 @@ from absl import flags
 
 from identjax.errors import ConfigError
 from identjax.store import Store
-from identjax.sweep.merge import merge
+from identjax.sweep.folder.merge import merge
 from launch import common
 
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder that is to hold the whole.")

@@ -6,7 +6,7 @@ python -m launch.status --workdir=results/all --member=0a1b2c3d4e5f      # its f
 
 from absl import flags
 
-from identjax.sweep.status import FolderStatus, find_folders, find_member, read_status
+from identjax.sweep.folder.status import FolderStatus, find_folders, find_member, read_status
 from launch import common
 
 WORKDIR = flags.DEFINE_string("workdir", None, "The results folder, or the one above its shards.")

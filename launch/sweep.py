@@ -8,10 +8,10 @@ from ml_collections import config_flags
 
 from identjax import processes
 from identjax.store import Store
-from identjax.sweep.plan import make_plan
-from identjax.sweep.resume import widths_of
+from identjax.sweep.folder.resume import widths_of
+from identjax.sweep.plan.groups import make_plan
+from identjax.sweep.plan.shard import parse_shard
 from identjax.sweep.run import describe_plan, run_sweep
-from identjax.sweep.shard import parse_shard
 from launch import cluster, common
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax import languages
-from identjax.languages.base import Language
+from identjax.languages.language import Language
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
 

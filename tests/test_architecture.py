@@ -88,7 +88,7 @@ def test_imports_point_downward() -> None:
 def test_configs_import_nothing_but_axes() -> None:
     for path in sources("configs"):
         targets = {name for name in imports_in(path.read_text()) if name.startswith(HOUSE)}
-        assert targets <= {"identjax.sweep.axes"}, path
+        assert targets <= {"identjax.axes"}, path
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_configs_import_nothing_but_axes() -> None:
     [
         ("identjax.training.step", "from identjax.sweep.engine import GroupRun"),
         ("identjax.training.step", "from identjax.evaluation import rates"),
-        ("identjax.models.lstm", "import identjax.languages.base"),
+        ("identjax.models.families.lstm", "import identjax.languages.language"),
         ("identjax.store", "from identjax import models"),
         ("identjax.sweep.run", "import identjax"),
         ("identjax.report.page", "def f():\n    from launch import common"),
         ("identjax.training.step", "from identjax.store import Store"),
         ("identjax.predictor", "from identjax import checkpoint"),
-        ("identjax.models.lstm", "from ..languages import base"),
+        ("identjax.models.families.lstm", "from ..languages import base"),
         ("launch.sweep", "from configs import quickstart"),
     ],
 )
@@ -113,10 +113,13 @@ def test_an_upward_import_is_seen(module: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("identjax", "from identjax.sweep.load import open_run as open"),
+        ("identjax", "from identjax.sweep.folder.load import open_run as open"),
         ("identjax.sweep.run", "from identjax import models, store"),
         ("identjax.store", "from identjax.checkpoint import digest_leaves"),
-        ("identjax.models.lstm", "from identjax.models import layers\nimport identjax.predictor"),
+        (
+            "identjax.models.families.lstm",
+            "from identjax.models import layers\nimport identjax.predictor",
+        ),
         ("identjax.training.step", "import jax, flax.linen"),
         ("launch.sweep", "import identjax\nfrom identjax import report"),
     ],

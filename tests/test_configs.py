@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from identjax.models.base import MODELS
-from identjax.sweep.plan import Plan, make_plan
+from identjax.models.model import MODELS
+from identjax.sweep.plan.groups import Plan, make_plan
 from launch.common import Request, make_request, read_source, to_plain
 from tests.sweep.sources import plant_source
 

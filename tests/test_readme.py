@@ -11,7 +11,7 @@ def test_python_of_the_readme_that_needs_no_run() -> None:
     assert len(blocks) == 3
     config: dict[str, object] = {}
     exec(blocks[0], config)
-    from identjax.sweep.plan import make_plan
+    from identjax.sweep.plan.groups import make_plan
 
     plan = make_plan(config["get_config"]().to_dict(), config["get_sweep"]())  # type: ignore[operator]
     assert len(plan.members) == 24

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from identjax.evaluation.stacks import map_members
 from identjax.keys import Purpose, key_for
 from identjax.predictor import Completions, Predictor, complete_stack
+from identjax.stacks import map_members
 from identjax.vocabulary import Tokens
 
 

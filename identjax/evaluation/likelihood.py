@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.evaluation.stacks import count_members, map_members
 from identjax.keys import Purpose, key_for
-from identjax.languages.base import Language
-from identjax.languages.family import Family
+from identjax.languages.definition import Family
+from identjax.languages.language import Language
 from identjax.predictor import Predictor
+from identjax.stacks import count_members, map_members
 from identjax.vocabulary import Tokens
 
 EXACT_UP_TO = 4096

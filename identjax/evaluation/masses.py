@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.evaluation.likelihood import laws_along
-from identjax.languages.base import Language
+from identjax.languages.language import Language
 from identjax.predictor import Predictor
 from identjax.vocabulary import Tokens, Vocabulary
 

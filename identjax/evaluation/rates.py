@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from identjax.languages.base import Language
+from identjax.languages.language import Language
 from identjax.vocabulary import Tokens
 
 # So many strings are judged at once.

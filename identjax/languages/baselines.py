@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
-from identjax.languages.automaton import AutomatonFamily
-from identjax.languages.base import Language
-from identjax.languages.graph import Graph, explore
+from identjax.languages.language import Language
+from identjax.languages.law.automaton import AutomatonFamily
+from identjax.languages.law.graph import Graph, explore
+from identjax.languages.law.table import Table, build_table, make_table
 from identjax.languages.rules import Rule
-from identjax.languages.table import Table, build_table, make_table
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Tokens, Vocabulary
 

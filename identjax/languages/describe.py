@@ -9,7 +9,7 @@ import numpy as np
 
 from identjax.errors import ConfigError
 from identjax.languages import baselines
-from identjax.languages.base import Language
+from identjax.languages.language import Language
 from identjax.predictor import complete
 
 MOST_SHOWN = 80

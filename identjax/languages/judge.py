@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from identjax.errors import ConfigError
-from identjax.languages.rows import MOST_STATES, key_rows, unique_rows
+from identjax.languages.law.machine_states import MOST_STATES, key_rows, unique_rows
 from identjax.languages.rules import NEVER, Machine, Rule
 from identjax.vocabulary import Tokens, Vocabulary
 

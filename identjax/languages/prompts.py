@@ -16,7 +16,7 @@ from identjax.keys import Purpose, key_for
 from identjax.vocabulary import Tokens, Vocabulary
 
 if TYPE_CHECKING:
-    from identjax.languages.base import Language
+    from identjax.languages.language import Language
 
 LISTED_UP_TO = 4096
 CLASSIFIED_UP_TO = 65536

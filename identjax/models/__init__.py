@@ -1,17 +1,13 @@
-"""Learners, one file per family; every file here is imported, so that a new file is enough."""
+"""Learners: parameters from a key, logits in parallel, and a cached step."""
 
-import importlib
-import pkgutil
 from typing import Any
 
 from identjax.errors import unknown_name
-from identjax.models.base import MODELS, Dropout, Learner, Model
+from identjax.models import families
+from identjax.models.model import MODELS, Dropout, Learner, Model
 from identjax.vocabulary import Vocabulary
 
-__all__ = ["MODELS", "Dropout", "Learner", "Model", "make", "resolve"]
-
-for _found in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_found.name}")
+__all__ = ["MODELS", "Dropout", "Learner", "Model", "families", "make", "resolve"]
 
 
 def make(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
 
-from identjax.models.base import Model
+from identjax.models.model import Model
 
 # fmt: off
 ELEMENTWISE = frozenset({

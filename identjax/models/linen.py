@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from identjax.errors import ConfigError
-from identjax.models.base import Cache, Dropout, Model, Params
-from identjax.models.laws import draw
+from identjax.models.model import Cache, Dropout, Model, Params
+from identjax.models.parts.initial import draw
 
 
 class Net(nn.Module):

@@ -12,11 +12,11 @@ import jax
 import numpy as np
 
 from identjax.errors import ConfigError
-from identjax.models.base import Model, Params
-from identjax.models.gru import GRU
-from identjax.models.lstm import LSTM
-from identjax.models.rnn import RNN
-from identjax.models.transformer import Transformer
+from identjax.models.families.gru import GRU
+from identjax.models.families.lstm import LSTM
+from identjax.models.families.rnn import RNN
+from identjax.models.families.transformer import Transformer
+from identjax.models.model import Model, Params
 from identjax.registry import Registry
 
 

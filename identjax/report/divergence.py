@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identjax.analysis.identifiability import Index, make_matrix, make_panel, measure_index
-from identjax.analysis.statistics import pair_interval
+from identjax.query import epsilons, reported, split_by, where
+from identjax.report.format import interval, nats
 from identjax.report.gather import Source
-from identjax.report.select import epsilons, reported, split_by, where
-from identjax.report.tables import Row, Table, number, text
-from identjax.report.words import interval, nats
+from identjax.report.table import Row, Table, number, text
+from identjax.statistics.identifiability import Index, make_matrix, make_panel, measure_index
+from identjax.statistics.intervals import pair_interval
 
 CURVE_FIELDS = (
     "sweep",

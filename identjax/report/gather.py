@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identjax.analysis.cells import CHOICES, name_cells
-from identjax.analysis.tables import SCHEMAS
 from identjax.errors import ConfigError
-from identjax.report.select import distinct, split_by
-from identjax.sweep.load import Run, open_run
+from identjax.evaluation.cells import CHOICES, name_cells
+from identjax.evaluation.eval_tables import SCHEMAS
+from identjax.query import distinct, split_by
+from identjax.sweep.folder.load import Run, open_run
 
 _TEXT, _REAL, _WHOLE = pa.string(), pa.float64(), pa.int64()
 _EVALS = {

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from identjax.analysis.tables import drop_rows
+from identjax.evaluation.eval_tables import drop_rows
+from identjax.query import Floats, epsilons, floats, main_rule, reported, split_by, where
+from identjax.report.format import count, nats, share
 from identjax.report.gather import Source
-from identjax.report.select import Floats, epsilons, floats, main_rule, reported, split_by, where
-from identjax.report.words import count, nats, share
 
 # The rung of a page is the smallest ε that this share of the members has reached.
 MOST = 0.9

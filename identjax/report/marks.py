@@ -7,8 +7,8 @@ import numpy as np
 from identjax.errors import ConfigError
 from identjax.languages import Language
 from identjax.languages.judge import BoundRule
+from identjax.query import where
 from identjax.report.gather import Source
-from identjax.report.select import where
 
 END = "∎"
 CUT = "…"

@@ -8,27 +8,21 @@ from collections.abc import Sequence
 
 import jinja2
 
-from identjax.analysis.cells import CHOICES
-from identjax.report import (
-    compare,
-    divergence,
-    explain,
-    fates,
-    fresh,
-    headline,
-    in_context,
-    kinds,
-    provenance,
-    rates,
-    samples,
-    sets,
-    tuning,
-)
+from identjax.evaluation.cells import CHOICES
+from identjax.report import cache as fresh
+from identjax.report import divergence, headline, provenance
+from identjax.report.blocks import comparison as compare
+from identjax.report.blocks import kinds, samples, sets
+from identjax.report.blocks import members as fates
+from identjax.report.blocks import rules as rates
+from identjax.report.blocks import variance as explain
 from identjax.report.gather import Source, gather
-from identjax.report.section import Section, make_section
 from identjax.report.style import Drawing, styled
-from identjax.report.tables import Row, Table
+from identjax.report.table import Row, Table
+from identjax.report.view import Section, make_section
 from identjax.store import Store, StoreError
+from identjax.studies.fine_tuning import show as tuning
+from identjax.studies.in_context import show as in_context
 
 Path = str | os.PathLike[str]
 # Longer tables are in their CSV only.

@@ -15,16 +15,16 @@ import jax
 from identjax import processes
 from identjax.errors import ConfigError
 from identjax.store import Store
-from identjax.sweep.engine import Context, GroupRun, Preempted
-from identjax.sweep.ledger import Ledger, member_of
-from identjax.sweep.plan import FREE_SETTINGS, Group, Plan, RunSettings
-from identjax.sweep.probe import estimate_disk, estimate_run, tune
-from identjax.sweep.progress import Progress
-from identjax.sweep.prune import prune
-from identjax.sweep.resume import compare_fields, compare_machines, takes_width
-from identjax.sweep.room import check_room, finishing_saves, telling_of_memory
-from identjax.sweep.roster import Roster
-from identjax.sweep.slots import Slots, make_slots
+from identjax.sweep.engine.group_run import Context, GroupRun, Preempted
+from identjax.sweep.engine.progress import Progress
+from identjax.sweep.engine.slots import Slots, make_slots
+from identjax.sweep.folder.ledger import Ledger, member_of
+from identjax.sweep.folder.members_table import Roster
+from identjax.sweep.folder.prune import prune
+from identjax.sweep.folder.resume import compare_fields, compare_machines, takes_width
+from identjax.sweep.plan.device_memory import check_room, finishing_saves, telling_of_memory
+from identjax.sweep.plan.groups import FREE_SETTINGS, Group, Plan, RunSettings
+from identjax.sweep.plan.probe import estimate_disk, estimate_run, tune
 from identjax.training.member import KINDS, Member
 from identjax.training.step import hyper_of
 from identjax.version import VERSION

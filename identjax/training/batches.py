@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.languages.base import Language
-from identjax.languages.family import LengthSampler
+from identjax.languages.definition import LengthSampler
+from identjax.languages.language import Language
 from identjax.predictor import Predictor
 from identjax.vocabulary import Tokens
 

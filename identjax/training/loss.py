@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from identjax.models.base import Dropout, Model, Params, mask
+from identjax.models.model import Dropout, Model, Params, mask
 from identjax.training.batches import Batch
 from identjax.training.rows import sum_by_rows
 from identjax.vocabulary import Vocabulary

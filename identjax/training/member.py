@@ -17,8 +17,8 @@ from typing import Annotated, Any, TypeVar
 
 from identjax import languages, models
 from identjax.errors import ConfigError, unknown_name
-from identjax.languages.base import LANGUAGES, Language
-from identjax.models.base import MODELS
+from identjax.languages.language import LANGUAGES, Language
+from identjax.models.model import MODELS
 from identjax.models.symmetries import CHANGES, check_change
 from identjax.registry import Registry
 from identjax.training.objective import MLE, NO_TEACHER, OBJECTIVES, TEACHERS

@@ -13,12 +13,12 @@ import numpy as np
 
 from identjax.errors import ConfigError
 from identjax.keys import Purpose, key_for
-from identjax.languages.base import Language
 from identjax.languages.judge import BoundRule
+from identjax.languages.language import Language
 from identjax.languages.prompts import describe, draw_evenly
-from identjax.languages.shots import Asked
 from identjax.predictor import Predictor
 from identjax.registry import Registry
+from identjax.studies.in_context.tasks import Asked
 from identjax.training.batches import Batch, pack
 from identjax.vocabulary import Tokens
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from identjax.models.base import Dropout, Params
+from identjax.models.model import Dropout, Params
 from identjax.training.batches import Batch
 
 RowLoss = Callable[[Params, Batch, Dropout | None], jax.Array]

@@ -10,8 +10,8 @@ import optax
 
 from identjax import languages, models
 from identjax.keys import Purpose, key_for
-from identjax.languages.base import Language
-from identjax.models.base import Dropout, Model, Params
+from identjax.languages.language import Language
+from identjax.models.model import Dropout, Model, Params
 from identjax.predictor import Estimate, kl
 from identjax.training.batches import Batch, Batches, draw_rows, make_batches
 from identjax.training.loss import mean_nll, mislabel

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
-from identjax.evaluation.stacks import member_mesh
+from identjax.stacks import member_mesh
 from identjax.version import VERSION
 from launch.benchmarks.timing import Case, Contest, Effort, Spread, compete
 

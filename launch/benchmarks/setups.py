@@ -12,10 +12,10 @@ import numpy as np
 
 from identjax import languages, models
 from identjax.keys import Purpose, key_for
-from identjax.languages.base import Language
-from identjax.models.base import Model
+from identjax.languages.language import Language
+from identjax.models.model import Model
 from identjax.predictor import Predictor
-from identjax.sweep.plan import make_plan
+from identjax.sweep.plan.groups import make_plan
 from identjax.training.member import Member
 from launch import common
 

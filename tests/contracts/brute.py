@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from identjax import languages
-from identjax.languages.graph import frame
+from identjax.languages.law.graph import frame
 from identjax.predictor import log_prob_of
 
 # Options that make a language small; without an entry, defaults at the length that fits.

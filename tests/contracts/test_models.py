@@ -33,12 +33,12 @@ def make(name: str, preset: str, max_length: int = LENGTH) -> Model:
 
 
 @functools.cache
-def draw_members(model: Model) -> models.base.Params:
+def draw_members(model: Model) -> models.model.Params:
     """Initial parameters of four members."""
     return quick_jit(jax.vmap(model.init))(jax.random.split(jax.random.key(0), 4))
 
 
-def draw_params(model: Model) -> models.base.Params:
+def draw_params(model: Model) -> models.model.Params:
     """Initial parameters with noise on all, so that nothing is hidden by a zero."""
     draw = np.random.default_rng(0)
 
@@ -163,8 +163,8 @@ def test_a_member_does_not_feel_its_neighbours(name: str, preset: str) -> None:
     params_M = draw_members(model)
     keys_M, rates_M = jax.random.split(jax.random.key(1), 4), jnp.array([0.0, 0.1, 0.3, 0.5])
 
-    def pull(params: models.base.Params, key: Array, rate: Array) -> models.base.Params:
-        def total(p: models.base.Params) -> Array:
+    def pull(params: models.model.Params, key: Array, rate: Array) -> models.model.Params:
+        def total(p: models.model.Params) -> Array:
             return jnp.square(model.logits(p, rows, Dropout(rate, key))).sum()
 
         return jax.value_and_grad(total)(params)
@@ -200,7 +200,7 @@ def test_gradients_are_finite_at_extreme_parameters(name: str, preset: str) -> N
     model = make(name, preset, 30)
     rows = draw_rows((30, 7), 32)
 
-    def loss(p: models.base.Params) -> Array:
+    def loss(p: models.model.Params) -> Array:
         log_p_BxT = jax.nn.log_softmax(model.logits(p, rows))[..., 0]
         return -jnp.where(rows == AB.pad, 0.0, log_p_BxT).sum()
 

@@ -4,8 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from identjax import languages
-from identjax.evaluation import stacks
+from identjax import languages, stacks
 from identjax.evaluation.completions import complete_members
 from identjax.evaluation.likelihood import laws_after, laws_along, measure_kl
 from identjax.evaluation.rates import judge_members

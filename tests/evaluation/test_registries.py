@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from identjax import languages, models
-from identjax.analysis.behaviour import (
+from identjax.errors import ConfigError
+from identjax.evaluation.behaviour import (
     SPLITS,
     Decoding,
     make_prompts,
@@ -14,11 +15,10 @@ from identjax.analysis.behaviour import (
     measure_dynamics,
     measure_likelihood,
 )
-from identjax.analysis.pairs import gather_laws, measure_pairs
-from identjax.errors import ConfigError
-from identjax.languages.base import LANGUAGES
+from identjax.evaluation.pairs import gather_laws, measure_pairs
 from identjax.languages.baselines import uniform
-from identjax.models.base import MODELS
+from identjax.languages.language import LANGUAGES
+from identjax.models.model import MODELS
 
 QUICK = ("L1", "L4")  # a sampled one and one with a large alphabet; the rest take minutes
 IDS = ["m0", "m1"]

@@ -9,7 +9,7 @@ import pytest
 from identjax import languages
 from identjax.errors import ConfigError
 from identjax.languages import baselines, rules
-from identjax.languages.graph import frame
+from identjax.languages.law.graph import frame
 from identjax.predictor import Predictor, complete, log_prob_of, score_by_scan
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from identjax import languages
 from identjax.errors import ConfigError
-from identjax.languages import ginc
-from identjax.languages.dfa import draw_dfa
+from identjax.languages.known import ginc
+from identjax.languages.known.dfa import draw_dfa
 from identjax.predictor import log_prob_of
 from tests.contracts.test_language_samples import check_frequencies
 

@@ -7,8 +7,8 @@ import pytest
 
 from identjax.errors import ConfigError
 from identjax.languages import Language, rules
-from identjax.languages.graph import frame
 from identjax.languages.judge import BoundRule
+from identjax.languages.law.graph import frame
 from identjax.vocabulary import Vocabulary
 
 AB, BRACKETS = Vocabulary(("a", "b")), Vocabulary(("(", ")", "[", "]"))

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from identjax.analysis.pairwise import measure_divergences
 from identjax.evaluation.completions import complete_members
+from identjax.evaluation.divergences import measure_divergences
 from launch.benchmarks import machine, outcome
 from launch.benchmarks.flops import count_flops, sum_over_lengths
 from launch.benchmarks.peers import TRAINERS, flax_runs, rerun

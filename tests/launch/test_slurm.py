@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from identjax.store import Store
-from identjax.sweep.status import read_status
+from identjax.sweep.folder.status import read_status
 from tests.launch import slurm_here
 from tests.launch.test_submit import command
 from tests.launch.test_sweep_command import CONFIG, ROOT, sweep

@@ -10,7 +10,7 @@ from tests.sweep.harness import final_digests
 
 CONFIG = """
 from ml_collections import ConfigDict
-from identjax.sweep.axes import axis, product
+from identjax.axes import axis, product
 
 def get_config(variant=""):
     config = ConfigDict(dict(

@@ -11,7 +11,7 @@ import pytest
 
 from identjax.errors import ConfigError
 from identjax.store import Store
-from identjax.sweep.status import read_status
+from identjax.sweep.folder.status import read_status
 from launch.common import flags_given
 from launch.jobs import ShardJob, make_executor
 from tests.launch.test_sweep_command import CONFIG, ROOT, sweep

@@ -16,7 +16,7 @@ from tests.sweep.harness import final_digests, rows_of
 ROOT = pathlib.Path(__file__).parent.parent.parent
 CONFIG = """
 from ml_collections import ConfigDict
-from identjax.sweep.axes import axis
+from identjax.axes import axis
 
 def get_config():
     return ConfigDict(dict(

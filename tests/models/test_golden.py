@@ -9,10 +9,10 @@ import pytest
 from jax import Array
 
 from identjax import models
-from identjax.models.layers import locate
-from identjax.models.mamba import Mamba, MambaMixer
-from identjax.models.mlstm import Gated, mix_chunked, mix_parallel, start_memory, step_memory
-from identjax.models.slstm import start_scalars, step_scalars
+from identjax.models.families.mamba import Mamba, MambaMixer
+from identjax.models.parts.layers import locate
+from identjax.models.parts.mlstm import Gated, mix_chunked, mix_parallel, start_memory, step_memory
+from identjax.models.parts.slstm import start_scalars, step_scalars
 from identjax.vocabulary import Vocabulary
 
 AB = Vocabulary(("a", "b"))
@@ -26,7 +26,7 @@ def read(case: str) -> Arrays:
         return {k[cut:]: file[k] for k in file if k.startswith(f"{case}/")}
 
 
-def check_logits(model: models.Model, params: models.base.Params, golden: Arrays) -> None:
+def check_logits(model: models.Model, params: models.model.Params, golden: Arrays) -> None:
     tokens = jnp.asarray(golden["tokens"], jnp.int32)
     expected = jax.eval_shape(model.init, jax.random.key(0))
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, expected)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from identjax import models
-from identjax.models import Dropout, laws
-from identjax.models.dropout import drop
-from identjax.models.layers import locate, multiply
-from identjax.models.scans import join_diagonal, scan_diagonal
+from identjax.models import Dropout
+from identjax.models.parts import initial as laws
+from identjax.models.parts.dropout import drop
+from identjax.models.parts.layers import locate, multiply
+from identjax.models.parts.scans import join_diagonal, scan_diagonal
 from identjax.vocabulary import Vocabulary
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from identjax import models
-from identjax.models.memory import move
-from identjax.models.tape_rnn import turn
+from identjax.models.families.tape_rnn import turn
+from identjax.models.parts.memory import move
 from identjax.vocabulary import Vocabulary
 
 AB = Vocabulary(("a", "b"))

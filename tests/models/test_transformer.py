@@ -12,7 +12,7 @@ from jax import Array
 from identjax import models
 from identjax.errors import ConfigError
 from identjax.models import Dropout
-from identjax.models.positions import bias_by_bucket
+from identjax.models.parts.positions import bias_by_bucket
 from identjax.predictor import score_by_scan
 from identjax.vocabulary import Vocabulary
 
@@ -70,7 +70,7 @@ def test_blocks_of_queries_change_neither_logits_nor_gradients() -> None:
     whole, blocks = make(positions="relative"), make(positions="relative", query_block=5)
     params = quick_jit(whole.init)(jax.random.key(0))
 
-    def loss(model: models.Model, p: models.base.Params) -> Array:
+    def loss(model: models.Model, p: models.model.Params) -> Array:
         return jnp.square(model.logits(p, rows())).sum()
 
     one, other = (

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from identjax.analysis.tables import SCHEMAS
+from identjax.evaluation.eval_tables import SCHEMAS
 from identjax.store import Store
-from identjax.sweep.ledger import Outcome, member_row
+from identjax.sweep.folder.ledger import Outcome, member_row
 from identjax.training.member import resolve
 
 RUNGS = ("0.1", "0.01")

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from identjax.sweep import run
-from identjax.sweep.slots import Slots, make_slots
+from identjax.sweep.engine.slots import Slots, make_slots
 from identjax.training.member import Member
 
 _MADE: dict[tuple[str, int, int], Slots] = {}

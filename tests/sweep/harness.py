@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from identjax.axes import axis
 from identjax.store import Store
-from identjax.sweep.axes import axis
-from identjax.sweep.engine import Context, GroupRun, Preempted
-from identjax.sweep.plan import Plan, make_plan
-from identjax.sweep.progress import Progress
+from identjax.sweep.engine.group_run import Context, GroupRun, Preempted
+from identjax.sweep.engine.progress import Progress
+from identjax.sweep.engine.slots import Slots
+from identjax.sweep.plan.groups import Plan, make_plan
 from identjax.sweep.run import prepare, run_sweep
-from identjax.sweep.slots import Slots
 
 CONFIG: dict[str, Any] = {
     "language": "L3",

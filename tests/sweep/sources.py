@@ -7,8 +7,8 @@ import jax
 import pyarrow as pa
 
 from identjax.store import Store
-from identjax.sweep.ledger import SCHEMA, Outcome, member_row, pack_params, snapshot_row
-from identjax.sweep.plan import Plan
+from identjax.sweep.folder.ledger import SCHEMA, Outcome, member_row, pack_params, snapshot_row
+from identjax.sweep.plan.groups import Plan
 from identjax.training.step import make_trainer
 
 

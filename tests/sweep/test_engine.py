@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from identjax.axes import axis, chain, product, zipped
 from identjax.errors import ConfigError
 from identjax.store import Store
-from identjax.sweep.axes import axis, chain, product, zipped
-from identjax.sweep.load import Run
+from identjax.sweep.folder.load import Run
 from identjax.sweep.run import prepare
 from tests.sweep.conftest import share_slots
 from tests.sweep.harness import (

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from identjax.axes import axis, chain, product, zipped
 from identjax.errors import ConfigError
-from identjax.sweep.axes import axis, chain, product, zipped
-from identjax.sweep.plan import RunSettings, make_plan
-from identjax.sweep.width import Devices, choose_width, estimate_slot_bytes
+from identjax.sweep.plan.groups import RunSettings, make_plan
+from identjax.sweep.plan.width import Devices, choose_width, estimate_slot_bytes
 from identjax.training.member import KINDS, Member, fields_of, resolve
 from tests.sweep.harness import CONFIG, SEEDS, plan_of, train
 

@@ -13,7 +13,7 @@ import pytest
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep import run as runs
-from identjax.sweep.load import Run
+from identjax.sweep.folder.load import Run
 from tests.sweep.harness import SEEDS, final_digests, plan_of, rows_of, train, train_until
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from identjax.store import Store
-from identjax.sweep.engine import Context, GroupRun
-from identjax.sweep.plan import Plan, make_plan
-from identjax.sweep.progress import Progress
-from identjax.sweep.roster import Roster
+from identjax.sweep.engine.group_run import Context, GroupRun
+from identjax.sweep.engine.progress import Progress
+from identjax.sweep.folder.members_table import Roster
+from identjax.sweep.plan.groups import Plan, make_plan
 
 DEVICES, WIDTH, EVERY = 1024, 2, 100
 

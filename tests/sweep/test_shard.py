@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from identjax.axes import axis
 from identjax.errors import ConfigError
 from identjax.store import Store
-from identjax.sweep.axes import axis
-from identjax.sweep.merge import merge
+from identjax.sweep.folder.merge import merge
+from identjax.sweep.plan.shard import Shard, parse_shard
 from identjax.sweep.run import run_sweep
-from identjax.sweep.shard import Shard, parse_shard
 from tests.sweep.harness import final_digests, plan_of, rows_of, train, train_until
 
 SWEEP = axis("init_seed", range(7))

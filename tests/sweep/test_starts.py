@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from identjax.axes import axis, chain, product
 from identjax.errors import ConfigError
-from identjax.sweep import starts
-from identjax.sweep.axes import axis, chain, product
-from identjax.sweep.load import Run
-from identjax.sweep.plan import Plan, make_plan
+from identjax.sweep.folder.load import Run
+from identjax.sweep.plan import starts
+from identjax.sweep.plan.groups import Plan, make_plan
 from tests.sweep.harness import CONFIG, final_digests, rows_of, train, train_until
 from tests.sweep.sources import plant_source
 

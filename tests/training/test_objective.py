@@ -11,8 +11,8 @@ import pytest
 
 from identjax import languages
 from identjax.errors import ConfigError
-from identjax.languages.base import Language
-from identjax.sweep.plan import make_plan
+from identjax.languages.language import Language
+from identjax.sweep.plan.groups import make_plan
 from identjax.training.batches import Batches, make_batches
 from identjax.training.loss import mean_nll, mislabel
 from identjax.training.member import resolve

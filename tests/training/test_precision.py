@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from jax.lax import DotAlgorithmPreset, Precision
 
+from identjax.axes import axis
 from identjax.errors import ConfigError
-from identjax.models.base import MODELS
 from identjax.models.costs import parts_of
-from identjax.sweep.axes import axis
-from identjax.sweep.plan import make_plan
+from identjax.models.model import MODELS
+from identjax.sweep.plan.groups import make_plan
 from identjax.training.batches import Batch
 from identjax.training.member import resolve
 from identjax.training.precision import PRECISIONS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from identjax import languages, models
-from identjax.models.base import Dropout, Params
+from identjax.models.model import Dropout, Params
 from identjax.training import rows
 from identjax.training.batches import Batch, make_batches
 from identjax.training.loss import mean_nll

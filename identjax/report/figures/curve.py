@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from identjax.report import style
+from identjax.report.format import span
 from identjax.report.gather import Source
-from identjax.report.tables import Row
-from identjax.report.words import span
+from identjax.report.table import Row
 
 MEASURES = {
     "tv_next": "TV of the next-token law",

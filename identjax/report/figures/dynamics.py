@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from identjax.evaluation.masses import LONGER, REGIONS
+from identjax.query import distinct, floats, reported, split_by, where
 from identjax.report import style
+from identjax.report.format import count
 from identjax.report.gather import Source
-from identjax.report.select import distinct, floats, reported, split_by, where
-from identjax.report.words import count
 
 Line = tuple[list[int], list[float]]
 _RULES = ("R1", "R2c", "R2")

@@ -8,13 +8,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from identjax.analysis.identifiability import make_matrix
+from identjax.query import Floats, distinct, where
 from identjax.report import style
+from identjax.report.blocks.kinds import Kinds
 from identjax.report.figures.curve import MEASURES
+from identjax.report.format import count
 from identjax.report.gather import Source
-from identjax.report.kinds import Kinds
-from identjax.report.select import Floats, distinct, where
-from identjax.report.words import count
+from identjax.statistics.identifiability import make_matrix
 
 # In order of preference: what completions show first.
 _MEASURES = ("churn", "tv_next", "js_next")

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from identjax.query import Floats, floats, main_rule, rung_order, split_by, where
 from identjax.report import style
 from identjax.report.gather import Source
-from identjax.report.select import Floats, floats, main_rule, rung_order, split_by, where
 
 _MANY = 3000
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from identjax.report import style
+from identjax.report.format import count
 from identjax.report.gather import Source
-from identjax.report.tables import Row
-from identjax.report.words import count
+from identjax.report.table import Row
 
 
 def draw(source: Source, language: str, rows: Sequence[Row]) -> style.Drawing | None:

@@ -5,10 +5,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from identjax.query import Floats, floats, reported, split_by, where
 from identjax.report import style
+from identjax.report.format import count
 from identjax.report.gather import Source
-from identjax.report.select import Floats, floats, reported, split_by, where
-from identjax.report.words import count
 
 _THIN_LINES = 40
 _FEW = 300

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from identjax.evaluation.completions import complete_members
-from identjax.evaluation.stacks import take_members
+from identjax.stacks import take_members
 from launch.benchmarks.peers import rerun
 from launch.benchmarks.setups import LeftOut, Setup, load_setup, stack_members
 from launch.benchmarks.suites.options import Options

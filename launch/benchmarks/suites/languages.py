@@ -10,7 +10,7 @@ import numpy as np
 from identjax import languages
 from identjax.errors import ConfigError
 from identjax.keys import Purpose, key_for
-from identjax.languages.base import Language
+from identjax.languages.language import Language
 from identjax.training.member import Member, resolve
 from identjax.training.step import hyper_of, make_trainer
 from launch.benchmarks.suites.options import Options

@@ -9,10 +9,10 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from identjax.evaluation.stacks import member_mesh
-from identjax.models.base import MODELS, Learner, Model
+from identjax.models.model import MODELS, Learner, Model
 from identjax.predictor import score_by_scan
-from identjax.sweep.slots import make_slots
+from identjax.stacks import member_mesh
+from identjax.sweep.engine.slots import make_slots
 from identjax.training.step import TrainState, hyper_of, make_trainer
 from launch.benchmarks.setups import Setup, load_setup, stack_members
 from launch.benchmarks.suites.options import Options

@@ -5,7 +5,7 @@ import itertools
 import jax
 import numpy as np
 
-from identjax.analysis.pairwise import kl_by_product, measure_divergences
+from identjax.evaluation.divergences import kl_by_product, measure_divergences
 from identjax.evaluation.likelihood import laws_along
 from launch.benchmarks import machine
 from launch.benchmarks.peers.pairs import compare_pair

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from identjax.sweep.slots import Slots, make_slots
+from identjax.sweep.engine.slots import Slots, make_slots
 from identjax.training.member import Member
 from identjax.training.step import TrainState, hyper_of, make_trainer
 from launch.benchmarks import machine

@@ -1,1 +1,0 @@
-"""Where behaviour parts: divergences, set measures, statistics, and what explains them."""

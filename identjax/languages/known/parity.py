@@ -1,0 +1,104 @@
+"""Two regular languages with an even number of a's: b then any mix (L1), b's then a's (L2)."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import gammaln
+
+from identjax.languages.definition import register
+from identjax.languages.law.automaton import AutomatonFamily
+from identjax.languages.rules import Rule, contains, even, ordered, starts_with
+
+
+@register("L1", "even_a")
+@dataclasses.dataclass(frozen=True)
+class EvenAfterB(AutomatonFamily):
+    """b, then any mix with an even number of a's.
+
+    p = 1/L · 1/(⌊(l−1)/2⌋+1) · 1/C(l−1, 2k) for l symbols of which 2k are a: the length is
+    uniform on 1..L, k is uniform on 0..⌊(l−1)/2⌋, and the symbols after b are shuffled
+    (Mészáros et al. 2024, L1). State: the numbers of a's and of b's.
+
+    >>> EvenAfterB(3).count, EvenAfterB(3).rules["R1"] == even("a")
+    (4, True)
+    """
+
+    chomsky: ClassVar[str] = "regular"
+    symbols: ClassVar[tuple[str, ...]] = ("a", "b")
+    start: ClassVar[Any] = (0, 0)
+
+    def step(self, states: np.ndarray, symbol: int) -> tuple[np.ndarray, np.ndarray]:
+        """Count; an a cannot be the first symbol."""
+        moved = states.copy()
+        moved[:, symbol] += 1
+        first = states.sum(1) == 0
+        return moved, np.where(first & (symbol == 0), -np.inf, 0.0)
+
+    def weigh(self, states: np.ndarray) -> np.ndarray:
+        """Weigh an even number of a's by its share of the length, and shuffles alike."""
+        a, length = states[:, 0], states.sum(1)
+        n = np.maximum(length - 1, 0)
+        log_ways = (
+            gammaln(n + 1) - gammaln(np.minimum(a, n) + 1) - gammaln(np.maximum(n - a, 0) + 1)
+        )
+        log_w = -np.log(n // 2 + 1) - log_ways
+        return np.where((a % 2 == 0) & (length > 0), log_w, -np.inf)
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """R1: an even number of a's. R2: starts with b."""
+        return {"R1": even("a"), "R2": starts_with("b", self.symbols)}
+
+    @property
+    def published(self) -> Mapping[str, Iterable[str]]:
+        """All strings of 8 symbols, by their first."""
+        tails = [f"{i:07b}".replace("0", "a").replace("1", "b") for i in range(2**7)]
+        return {
+            "published_id": ["b" + tail for tail in tails],
+            "published_ood": ["a" + tail for tail in tails],
+        }
+
+
+@register("L2", "bnam")
+@dataclasses.dataclass(frozen=True)
+class EvenRun(AutomatonFamily):
+    """b^(l−2k) a^(2k), at least one b.
+
+    p = 1/L · 1/(⌊(l−1)/2⌋+1): the length l is uniform on 1..L, k is uniform on 0..⌊(l−1)/2⌋
+    (Mészáros et al. 2024, L2). State: the numbers of a's and of b's.
+
+    >>> round(EvenRun(256).entropy / 257, 5)
+    0.03667
+    """
+
+    chomsky: ClassVar[str] = "regular"
+    symbols: ClassVar[tuple[str, ...]] = ("a", "b")
+    start: ClassVar[Any] = (0, 0)
+
+    def step(self, states: np.ndarray, symbol: int) -> tuple[np.ndarray, np.ndarray]:
+        """Count; an a needs a b before it, a b no a."""
+        moved = states.copy()
+        moved[:, symbol] += 1
+        fits = states[:, 1] > 0 if symbol == 0 else states[:, 0] == 0
+        return moved, np.where(fits, 0.0, -np.inf)
+
+    def weigh(self, states: np.ndarray) -> np.ndarray:
+        """Weigh an even number of a's by its share of the length."""
+        a, length = states[:, 0], states.sum(1)
+        log_w = -np.log(np.maximum(length - 1, 0) // 2 + 1)
+        return np.where((a % 2 == 0) & (length > 0), log_w, -np.inf)
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """R1: an even number of a's. R2: b's before a's, at least one b."""
+        return {"R1": even("a"), "R2": ordered("ba") & contains("b")}
+
+    @property
+    def published(self) -> Mapping[str, Iterable[str]]:
+        """b^i a^j of 8 symbols, and the same of 7 after an a; i, j ≥ 1."""
+        return {
+            "published_id": ["b" * i + "a" * (8 - i) for i in range(1, 8)],
+            "published_ood": ["a" + "b" * i + "a" * (7 - i) for i in range(1, 7)],
+        }

@@ -1,0 +1,262 @@
+"""What every language is: a truth with exact numbers, rules, and prompts."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from identjax.errors import ConfigError, unknown_name
+from identjax.languages.definition import LANGUAGES, Family, LengthSampler, Support
+from identjax.languages.judge import BoundRule, bind, check_tokens
+from identjax.languages.law.draw import sample_by_scan
+from identjax.languages.law.pool import Pool, build_pool
+from identjax.languages.prompts import Prompts, find_prompts
+from identjax.languages.rules import Rule
+from identjax.predictor import Predictor, State
+from identjax.vocabulary import Tokens, Vocabulary
+
+__all__ = ["LANGUAGES", "Family", "Language", "make"]
+
+
+def make(name: str, max_length: int, **options: Any) -> "Language":
+    """Make a registered language.
+
+    >>> lang = make("L3", max_length=4)
+    >>> lang.count, round(lang.entropy, 4), lang.vocabulary.decode(lang.support()[0][1])
+    (2, 0.6931, 'aabb')
+    """
+    family = LANGUAGES[name]
+    known = [field.name for field in dataclasses.fields(family)[1:]]
+    for option in options:
+        if option not in known:
+            raise unknown_name(f"option of {family.name}", option, known or ["none"])
+    try:
+        return _make(family, max_length, **{k: _freeze(v) for k, v in options.items()})
+    except TypeError as error:
+        raise ConfigError(
+            "language_options", options, f"what {family.name} takes: {error}"
+        ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _make(family: type[Family], max_length: int, **options: Any) -> "Language":
+    return Language.of(family(max_length, **options))
+
+
+def _freeze(value: Any) -> Any:
+    """Turn lists, as configs have them, into tuples, which hash."""
+    return tuple(_freeze(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Language(Predictor):
+    """A truth: the exact law as a Predictor, and what is known of it.
+
+    `core` is the law; `pool` has all strings where they are few, to draw from at once.
+    """
+
+    core: Predictor
+    pool: Pool | None
+    family: Family = dataclasses.field(metadata={"static": True})
+
+    @classmethod
+    def of(cls, family: Family) -> "Language":
+        """Make the language of a family."""
+        found = _support(family, 4096)
+        core = family.build()
+        return cls(core, None if found is None else build_pool(*found), family)
+
+    @classmethod
+    def from_rules(cls, alphabet: Iterable[str], rule: Rule, max_length: int) -> "Language":
+        """Make the language uniform over lengths, and over the strings of each, of a rule.
+
+        >>> from identjax.languages.rules import equal_counts, ordered
+        >>> lang = Language.from_rules("ab", equal_counts("ab") & ordered("ab"), max_length=4)
+        >>> [lang.vocabulary.decode(row) for row in lang.support()[0]]
+        ['', 'ab', 'aabb']
+        """
+        from identjax.languages.law.uniform import RuleFamily
+
+        return cls.of(RuleFamily(max_length, tuple(alphabet), rule))
+
+    @property
+    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
+        """The symbols and marks."""
+        return self.core.vocabulary
+
+    @property
+    def max_length(self) -> int:  # type: ignore[override]
+        """The most symbols that a string has."""
+        return self.family.max_length
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self.family.name
+
+    @property
+    def chomsky(self) -> str:
+        """The class that the language has without a maximum length."""
+        return self.family.chomsky
+
+    @property
+    def prompt_length(self) -> int:
+        """The papers' prompt length, or max_length where that is shorter."""
+        return min(self.family.prompt_length, self.max_length)
+
+    @property
+    def entropy(self) -> float:
+        """Nats per string, exact."""
+        return self.family.entropy
+
+    @property
+    def length_probs(self) -> np.ndarray:
+        """The exact law of the number of symbols, [max_length+1]."""
+        return self.family.length_probs
+
+    @property
+    def mean_targets(self) -> float:
+        """The mean number of symbols, plus one for EOS."""
+        return float(self.length_probs @ np.arange(self.max_length + 1)) + 1
+
+    @property
+    def count(self) -> int | None:
+        """The number of strings, None where it cannot be computed."""
+        return self.family.count
+
+    def support(self, limit: int = 4096) -> Support | None:
+        """Give all strings [S, max_length+2], by length and then symbols, with log p [S].
+
+        None where there are more than `limit`.
+        """
+        return _support(self.family, limit)
+
+    def start(self) -> State:
+        """Start the law."""
+        return self.core.start()
+
+    def advance(self, state: State, token: jax.Array) -> State:
+        """Advance the law."""
+        return self.core.advance(state, token)
+
+    def log_probs(self, state: State) -> jax.Array:
+        """Give the law."""
+        return self.core.log_probs(state)
+
+    def score(self, tokens_NxT: jax.Array) -> jax.Array:
+        """Score with the law's own form; raise on tokens outside the vocabulary."""
+        check_tokens(self.vocabulary, tokens_NxT)
+        log_p_NxTxV: jax.Array = _score(self.core, jnp.asarray(tokens_NxT, jnp.int32))
+        return log_p_NxTxV
+
+    @functools.partial(jax.jit, static_argnames=("n",))
+    def sample(self, key: jax.Array, n: int) -> jax.Array:
+        """Draw n strings, [n, max_length+2]."""
+        if self.pool is not None:
+            return self.pool.sample(key, n)
+        if type(self.core).sample is Predictor.sample:
+            return sample_by_scan(self.core, key, n)
+        return self.core.sample(key, n)
+
+    def sample_given_length(self, key: jax.Array, lengths_N: jax.Array) -> jax.Array:
+        """Draw one string of each length from p(· | length); all PAD where there is none."""
+        return self.by_length.sample(key, lengths_N)
+
+    @property
+    def by_length(self) -> LengthSampler:
+        """The sampler behind `sample_given_length`: a pytree, to be passed into jit."""
+        return _by_length(self.family)
+
+    @property
+    def rules(self) -> Mapping[str, BoundRule]:
+        """The rules by name."""
+        return {name: self._bind(rule) for name, rule in self.family.rules.items()}
+
+    @property
+    def completion_rule(self) -> BoundRule:
+        """The rule of the generated part, R2c."""
+        return self._bind(self.family.completion_rule)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """What completions are judged by; nothing where a language has no rules."""
+        return (*self.family.rules, "R2c") if self.family.rules else ()
+
+    def judge(self, name: str, tokens_NxT: jax.Array | Tokens, prompt_length: int) -> jax.Array:
+        """Judge prompts with their completions by a rule, [N]; R2c sees the generated part."""
+        rule, start = self.find_rule(name, prompt_length)
+        return rule.holds(tokens_NxT, start)
+
+    def satisfiable(self, name: str, prompts_NxP: Tokens) -> np.ndarray:
+        """Tell which prompts have a continuation within max_length that makes a rule hold, [N]."""
+        rule, start = self.find_rule(name, np.shape(prompts_NxP)[1] - 1)
+        return rule.satisfiable(prompts_NxP, start)
+
+    def possible(self, tokens_NxT: jax.Array | Tokens) -> np.ndarray:
+        """Tell which prefixes have positive probability, [N], by reachability in the law."""
+        check_tokens(self.vocabulary, tokens_NxT)
+        tokens_NxT = np.asarray(tokens_NxT, np.int32)
+        # One width for all prefix lengths and two numbers of rows, so that little is compiled.
+        n, length = tokens_NxT.shape
+        block, width = 256 if n <= 256 else 8192, max(length, self.max_length + 2)
+        padded = np.full((-(-n // block) * block, width), self.vocabulary.pad, np.int32)
+        padded[:n, :length] = tokens_NxT
+        parts = [padded[at : at + block] for at in range(0, n, block)]
+        alive = [np.asarray(_alive(self.core, part, jnp.int32(length))) for part in parts]
+        return np.concatenate([np.zeros(0, bool), *alive])[:n]
+
+    def prompts(
+        self,
+        split: str,
+        length: int | None = None,
+        key: jax.Array | None = None,
+        n: int | None = None,
+    ) -> Prompts:
+        """Give the prompts of a split: id, ood, bos, or a published set.
+
+        `id` prompts have positive probability as prefixes, `ood` ones have none. All are listed
+        where there are few; otherwise n are drawn, `ood` ones evenly by the rules they break.
+        """
+        return find_prompts(self, split, length, key, n)
+
+    def find_rule(self, name: str, prompt_length: int) -> tuple[BoundRule, int]:
+        """Give a judged rule, and the token position from which it looks at a string."""
+        if name not in self.judged:
+            raise unknown_name("rule", name, self.judged or ["none"])
+        if name == "R2c":
+            fixed = self.family.completion_from
+            return self.completion_rule, 1 + prompt_length if fixed is None else fixed
+        return self._bind(self.family.rules[name]), 0
+
+    def _bind(self, rule: Rule) -> BoundRule:
+        return bind(rule, self.vocabulary, self.max_length)
+
+
+@functools.lru_cache(maxsize=64)
+def _support(family: Family, limit: int) -> Support | None:
+    count = family.count
+    return None if count is None or count > limit else family.enumerate()
+
+
+@functools.lru_cache(maxsize=16)
+def _by_length(family: Family) -> LengthSampler:
+    return family.build_by_length()
+
+
+@jax.jit
+def _score(core: Predictor, tokens_NxT: jax.Array) -> jax.Array:
+    return core.score(tokens_NxT)
+
+
+@jax.jit
+def _alive(core: Predictor, tokens_NxT: jax.Array, length: jax.Array) -> jax.Array:
+    """Read the first `length` tokens of each row, and tell where something can follow."""
+    read = jax.vmap(core.advance)
+    start = jax.vmap(lambda _: core.start())(tokens_NxT[:, 0])
+    states = jax.lax.fori_loop(0, length, lambda t, now: read(now, tokens_NxT[:, t]), start)
+    return (jax.vmap(core.log_probs)(states) > -jnp.inf).any(-1)

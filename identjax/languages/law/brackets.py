@@ -1,0 +1,156 @@
+"""A Predictor of nested brackets: a control table says open, close or end, a stack which close.
+
+All kinds of brackets are alike, so the law of the shape is a table and the kinds are uniform.
+Axes: N string, T position, Q control row, W word.
+"""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from identjax.languages.law.draw import sample_by_scan, score_by_views
+from identjax.predictor import Predictor, State
+from identjax.vocabulary import Vocabulary
+
+FRESH, READING, ENDED, DEAD = range(4)
+OPEN, CLOSE, END = range(3)
+
+
+class Reading(NamedTuple):
+    """Where a string stands: control row, depth, and the kinds on the stack as bits of words [W],
+    the top in the lowest bits of the first.
+    """
+
+    row: jax.Array
+    depth: jax.Array
+    stack: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Brackets(Predictor):
+    """Brackets of K kinds; symbols 2k and 2k+1 open and close kind k.
+
+    next_row [Q+3, 2, V] is the control row after each token, at depth 0 and deeper; log_p
+    [Q+3, K+1, V] is the law at depth 0 and under each kind of bracket. The last three rows are:
+    nothing read yet, ended, dead.
+    """
+
+    next_row: jax.Array
+    log_p: jax.Array
+    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
+    max_length: int = dataclasses.field(metadata={"static": True})
+
+    def start(self) -> State:
+        """Stand before BOS, with nothing on the stack."""
+        fresh = jnp.int32(self.log_p.shape[0] - 3)
+        return Reading(fresh, jnp.int32(0), empty_stack(self.vocabulary, self.max_length))
+
+    def advance(self, state: State, token: jax.Array) -> State:
+        """Push or pop; a closing bracket must be of the kind on top."""
+        v, dead = self.vocabulary, self.log_p.shape[0] - 1
+        known = (token >= 0) & (token < v.size)
+        symbol, kind = known & (token < v.eos), token // 2
+        opens, closes = symbol & (token % 2 == 0), symbol & (token % 2 == 1)
+        deep = (state.depth > 0).astype(jnp.int32)
+        row = self.next_row[state.row, deep, jnp.where(known, token, 0)]
+        fits = known & (~closes | (top_of(state.stack, v) == kind))
+        pushed, popped = push_and_pop(state.stack, kind, v)
+        return Reading(
+            jnp.where(fits, row, dead),
+            state.depth + opens.astype(jnp.int32) - closes.astype(jnp.int32),
+            jnp.where(opens, pushed, jnp.where(closes, popped, state.stack)),
+        )
+
+    def log_probs(self, state: State) -> jax.Array:
+        """Look the law of the next bracket or end up."""
+        return self._law(self._view(state))
+
+    def score(self, tokens_NxT: jax.Array) -> jax.Array:
+        """Scan over stacks, then look all laws up at once."""
+        return score_by_views(self, tokens_NxT, self._view, self._law)
+
+    @functools.partial(jax.jit, static_argnames=("n",))
+    def sample(self, key: jax.Array, n: int) -> jax.Array:
+        """Draw with one random word per token."""
+        return sample_by_scan(self, key, n)
+
+    def _view(self, state: Reading) -> jax.Array:
+        above = jnp.where(state.depth > 0, 1 + top_of(state.stack, self.vocabulary), 0)
+        return state.row * self.log_p.shape[1] + above
+
+    def _law(self, view: jax.Array) -> jax.Array:
+        return self.log_p.reshape(-1, self.vocabulary.size)[view]
+
+
+def kind_bits(vocabulary: Vocabulary) -> int:
+    """How many bits tell the kinds apart: 1 or 2, so that none is cut by the end of a word."""
+    return 1 if vocabulary.eos <= 4 else 2
+
+
+def empty_stack(vocabulary: Vocabulary, max_length: int) -> jax.Array:
+    """Give words [W] for half as many kinds as there are symbols in a string."""
+    words = -(-kind_bits(vocabulary) * (max_length // 2) // 32)
+    return jnp.zeros(max(1, words), jnp.uint32)
+
+
+def top_of(stack_W: jax.Array, vocabulary: Vocabulary) -> jax.Array:
+    """Give the kind on top, 0 where there is none."""
+    return (stack_W[0] & np.uint32(2 ** kind_bits(vocabulary) - 1)).astype(jnp.int32)
+
+
+def push_and_pop(
+    stack_W: jax.Array, kind: jax.Array, vocabulary: Vocabulary
+) -> tuple[jax.Array, jax.Array]:
+    """Give the stack with one more kind on it, and with one less."""
+    up, down = np.uint32(kind_bits(vocabulary)), np.uint32(32 - kind_bits(vocabulary))
+    none = jnp.zeros(1, jnp.uint32)
+    before, after = (jnp.concatenate(pair) for pair in ([none, stack_W[:-1]], [stack_W[1:], none]))
+    pushed = (stack_W << up | before >> down).at[0].add(kind.astype(jnp.uint32))
+    return pushed, stack_W >> up | after << down
+
+
+def make_brackets(
+    next_row_Qx2: np.ndarray, law_Qx2x3: np.ndarray, vocabulary: Vocabulary, max_length: int
+) -> Brackets:
+    """Make the Predictor of a control table: the rows after an opening and a closing bracket, and
+    the law of open, close and end at depth 0 and deeper.
+    """
+    v, q = vocabulary, len(law_Qx2x3)
+    kinds, (fresh, ended, dead) = v.eos // 2, (q, q + 1, q + 2)
+    log_p = np.full((q + 3, kinds + 1, v.size), -np.inf, np.float32)
+    deeper = np.minimum(np.arange(kinds + 1), 1)
+    log_p[:q, :, : v.eos : 2] = law_Qx2x3[:, deeper, OPEN, None] - np.log(kinds)
+    log_p[:q, :, v.eos] = law_Qx2x3[:, deeper, END]
+    for kind in range(kinds):
+        log_p[:q, 1 + kind, 2 * kind + 1] = law_Qx2x3[:, 1, CLOSE]
+    log_p[ended, :, v.pad] = 0
+    next_row = np.full((q + 3, 2, v.size), dead, np.int32)
+    possible = law_Qx2x3 > -np.inf
+    for token in range(v.eos):
+        move = token % 2
+        next_row[:q, :, token] = np.where(possible[..., move], next_row_Qx2[:, move, None], dead)
+    next_row[:q, :, v.eos] = np.where(possible[..., END], ended, dead)
+    next_row[fresh, :, v.bos] = 0
+    next_row[ended, :, v.pad] = ended
+    with jax.ensure_compile_time_eval():
+        return Brackets(jnp.asarray(next_row), jnp.asarray(log_p), vocabulary, max_length)
+
+
+def place_marks(v: Vocabulary, symbols_S: jax.Array, end: jax.Array, mode: jax.Array) -> jax.Array:
+    """Put a law over symbols and EOS where a string is being read; PAD after its end."""
+    none = jnp.full(2, -jnp.inf, symbols_S.dtype)
+    reading_V = jnp.concatenate([symbols_S, end[None], none])
+    pad_V = jnp.where(jnp.arange(v.size) == v.pad, 0, -jnp.inf).astype(symbols_S.dtype)
+    after_V = jnp.where(mode == ENDED, pad_V, -jnp.inf)
+    return jnp.where(mode == READING, reading_V, after_V)
+
+
+@functools.cache
+def name_brackets(kinds: int) -> tuple[str, ...]:
+    """List the symbols of up to four kinds of brackets."""
+    return tuple("()[]{}<>"[: 2 * kinds])

@@ -1,0 +1,118 @@
+"""Drawing from a law, listing it, and scoring with it, token by token.
+
+Axes: N string, T position, V vocabulary, K choice.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from identjax.languages.law.graph import frame
+from identjax.predictor import Predictor, State
+from identjax.vocabulary import Tokens
+
+BLOCK = 256
+
+
+def choose_by(u_N: jax.Array, log_w_NxK: jax.Array) -> jax.Array:
+    """Choose by inverse cumulative weights, never an impossible one; K−1 where all are."""
+    top_Nx1 = log_w_NxK.max(1, keepdims=True)
+    w_NxK = jnp.exp(log_w_NxK - jnp.where(top_Nx1 > -jnp.inf, top_Nx1, 0))
+    sums_NxK = jnp.cumsum(w_NxK, 1)
+    # The aim stays strictly below the sum that the last possible choice reaches.
+    aim_N = jnp.minimum(u_N * sums_NxK[:, -1], jnp.nextafter(sums_NxK[:, -1], jnp.float32(0)))
+    drawn_N = (sums_NxK <= aim_N[:, None]).sum(1, dtype=jnp.int32)
+    return jnp.minimum(drawn_N, log_w_NxK.shape[1] - 1)
+
+
+def cumulate(log_p: jax.Array) -> jax.Array:
+    """Cumulative probabilities along the last axis, 2 from the last possible one on."""
+    possible = log_p > -jnp.inf
+    last = log_p.shape[-1] - 1 - jnp.argmax(possible[..., ::-1], -1, keepdims=True)
+    index = lax.broadcasted_iota(last.dtype, log_p.shape, log_p.ndim - 1)
+    return jnp.where(index >= last, 2, jnp.cumsum(jnp.exp(log_p), -1))
+
+
+def pick(sums_NxK: jax.Array, u_N: jax.Array) -> jax.Array:
+    """Choose from cumulative sums, never an impossible one."""
+    return (sums_NxK <= u_N[:, None]).sum(1, dtype=jnp.int32)
+
+
+@functools.partial(jax.jit, static_argnames=("n",))
+def sample_by_scan(core: Predictor, key: jax.Array, n: int) -> jax.Array:
+    """Draw n strings, [n, max_length+2], with one random word per token."""
+    advance = jax.vmap(core.advance)
+    bos_N = jnp.full(n, core.vocabulary.bos, jnp.int32)
+    state = advance(jax.vmap(lambda _: core.start())(bos_N), bos_N)
+    u_TxN = jax.random.uniform(key, (core.max_length + 1, n))
+
+    def step(state: State, u_N: jax.Array) -> tuple[State, jax.Array]:
+        token_N = choose_by(u_N, jax.vmap(core.log_probs)(state))
+        return advance(state, token_N), token_N
+
+    _, tokens_TxN = lax.scan(step, state, u_TxN)
+    return jnp.concatenate([bos_N[:, None], tokens_TxN.T], 1)
+
+
+def score_by_views(
+    core: Predictor,
+    tokens_NxT: jax.Array,
+    view: Callable[[State], State],
+    law: Callable[[State], jax.Array],
+) -> jax.Array:
+    """Scan over states, keep only what the law needs of each, and give all laws at once."""
+    advance = jax.vmap(core.advance)
+
+    def step(state: State, token_N: jax.Array) -> tuple[State, State]:
+        state = advance(state, token_N)
+        return state, jax.vmap(view)(state)
+
+    start = jax.vmap(lambda _: core.start())(tokens_NxT[:, 0])
+    _, views_TxN = lax.scan(step, start, tokens_NxT.T)
+    views_NxT = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), views_TxN)
+    return jax.vmap(jax.vmap(law))(views_NxT)
+
+
+def enumerate_law(core: Predictor, most: int) -> tuple[Tokens, np.ndarray] | None:
+    """List all strings with log p, by length and then symbols; None above `most` prefixes."""
+    vocabulary = core.vocabulary
+    states = jax.tree.map(lambda leaf: np.asarray(leaf)[None], core.start())
+    states, log_p_NxV = _read(core, states, np.full(1, vocabulary.bos))
+    prefixes, logs, rows, log_ps = np.zeros((1, 0), np.int32), np.zeros(1), [], []
+    for _ in range(core.max_length + 1):
+        ends_N = log_p_NxV[:, vocabulary.eos] > -np.inf
+        rows.append(frame(vocabulary, prefixes[ends_N], core.max_length))
+        log_ps.append(logs[ends_N] + log_p_NxV[ends_N, vocabulary.eos])
+        step_NxS = logs[:, None] + log_p_NxV[:, : vocabulary.eos]
+        parent, symbol = np.nonzero(step_NxS > -np.inf)
+        if not len(parent):
+            break
+        if len(parent) > most:
+            return None
+        prefixes = np.column_stack([prefixes[parent], symbol]).astype(np.int32)
+        logs = step_NxS[parent, symbol]
+        chosen = jax.tree.map(lambda leaf, at=parent: leaf[at], states)
+        states, log_p_NxV = _read(core, chosen, symbol)
+    return np.concatenate(rows), np.concatenate(log_ps)
+
+
+def _read(core: Predictor, states: State, token_N: np.ndarray) -> tuple[State, np.ndarray]:
+    """Advance each state and give its law, in blocks of one shape, so that one is compiled."""
+    found = []
+    for begin in range(0, len(token_N), BLOCK):
+        part = np.minimum(np.arange(begin, begin + BLOCK), len(token_N) - 1)
+        block = jax.tree.map(lambda leaf, at=part: leaf[at], states)
+        found.append(_read_block(core, block, token_N[part].astype(np.int32)))
+    n = len(token_N)
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *found)
+    return whole[0], whole[1].astype(np.float64)
+
+
+@jax.jit
+def _read_block(core: Predictor, states: State, token_N: jax.Array) -> tuple[State, jax.Array]:
+    states = jax.vmap(core.advance)(states, token_N)
+    return states, jax.vmap(core.log_probs)(states)

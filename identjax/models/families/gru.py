@@ -1,0 +1,59 @@
+"""Gated recurrent unit (Cho et al. 2014), in the form that PyTorch and cuDNN have."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from identjax.models.linen import LinenModel, Net
+from identjax.models.model import MODELS
+from identjax.models.parts.initial import Law, declare
+from identjax.models.parts.recurrent import Cell, RecurrentNet
+
+
+class GRUCell(Cell):
+    """r, z = σ(x·W + h·R + b); n = tanh(x·Wₙ + bₙ + r∘(h·Rₙ + cₙ)); h' = (1−z)∘n + z∘h."""
+
+    gates = 3
+
+    def set_up_more(self, law: Law) -> None:
+        """Declare the bias inside the reset gate."""
+        self.inner_bias = declare(self, "inner_bias", law, self.config.hidden)
+
+    def weights(self) -> Any:
+        """Give the recurrent matrix and the inner bias."""
+        return self.recurrent, self.inner_bias
+
+    def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
+        """Advance (h,) of any leading shape by one token."""
+        (h,), (recurrent, bias) = state, weights
+        x_r, x_z, x_n = jnp.split(inputs, 3, -1)
+        h_r, h_z, h_n = jnp.split(h @ recurrent, 3, -1)
+        r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
+        n = jnp.tanh(x_n + r * (h_n + jnp.broadcast_to(bias, h.shape)))
+        return (n + z * (h - n),)
+
+
+@MODELS.register("gru")
+@dataclasses.dataclass(frozen=True)
+class GRU(LinenModel):
+    """Stacked GRU with a linear head; dropout acts on the output of the stack."""
+
+    embedding: int = 16
+    hidden: int = 32
+    layers: int = 1
+
+    presets = {  # noqa: RUF012
+        "paper": {"embedding": 10, "hidden": 64, "layers": 5},
+        "small": {"embedding": 16, "hidden": 32, "layers": 1},
+    }
+
+    @property
+    def scans_on_cpu(self) -> bool:
+        """Say yes: projections for all positions at once leave the caches."""
+        return True
+
+    def net(self) -> Net:
+        """Make the network."""
+        return RecurrentNet(self, GRUCell)

@@ -1,0 +1,50 @@
+"""Stack-RNN: an Elman network with a differentiable stack (Joulin and Mikolov 2015)."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from identjax.models.linen import LinenModel, Net
+from identjax.models.model import MODELS, choice
+from identjax.models.parts.memory import Controller, apply_map, move
+from identjax.models.parts.recurrent import RecurrentNet
+
+
+class StackCell(Controller):
+    """new[i] = push·old[i−1] + pop·old[i+1] + keep·old[i], with old[−1] the value pushed."""
+
+    def map_sizes(self) -> dict[str, tuple[int, int]]:
+        """Ask for one map, to the actions and the value."""
+        return {"act": (self.config.hidden, 3 + self.config.cell)}
+
+    def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
+        """Advance (h, stack) of any leading shape by one token."""
+        h, stack = state
+        h = self.control(weights, inputs, h, stack)
+        acted = apply_map(weights["act"], h)
+        push, pop, keep = jnp.split(jax.nn.softmax(acted[..., :3])[..., None], 3, -2)
+        pushed = jnp.concatenate([acted[..., None, 3:], stack[..., :-1, :]], -2)
+        return h, push * pushed + pop * move(stack, -1) + keep * stack
+
+
+@MODELS.register("stack_rnn")
+@dataclasses.dataclass(frozen=True)
+class StackRNN(LinenModel):
+    """Stack-RNN with a linear head; dropout acts on the controller's output."""
+
+    embedding: int = 16
+    hidden: int = 64
+    cell: int = 8
+    memory: int = 32
+    activation: str = choice("relu", "tanh")
+
+    presets = {  # noqa: RUF012
+        "paper": {"embedding": 16, "hidden": 256, "cell": 8, "memory": 30},
+        "small": {"embedding": 16, "hidden": 64, "cell": 4, "memory": 32},
+    }
+
+    def net(self) -> Net:
+        """Make the network."""
+        return RecurrentNet(self, StackCell)

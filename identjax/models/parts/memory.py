@@ -1,0 +1,63 @@
+"""What Stack-RNN and Tape-RNN share: an Elman controller that reads one cell of its memory."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from identjax.models.parts import initial as laws
+from identjax.models.parts.initial import Law, declare
+from identjax.models.parts.layers import pad_axes
+from identjax.models.parts.recurrent import Cell, squash
+
+
+class Controller(Cell):
+    """h' = φ(x·W + (h, cell read)·R + b); actions = softmax and values of h'.
+
+    The memory [..., N, C] has no parameters of its own, so N may be larger at test.
+    """
+
+    def set_up_more(self, law: Law) -> None:
+        """Declare the map from the cell that is read, and the maps from h."""
+        self.from_memory = declare(self, "from_memory", law, self.config.cell, self.config.hidden)
+        self.maps = {
+            name: (
+                declare(self, f"{name}_kernel", laws.within(1 / math.sqrt(rows)), rows, columns),
+                declare(self, f"{name}_bias", laws.within(1 / math.sqrt(rows)), columns),
+            )
+            for name, (rows, columns) in self.map_sizes().items()
+        }
+
+    def map_sizes(self) -> dict[str, tuple[int, int]]:
+        """Name the affine maps that a family needs, with their inputs and outputs."""
+        raise NotImplementedError
+
+    def weights(self) -> Any:
+        """Give all maps by name."""
+        return {**self.maps, "recurrent": self.recurrent, "from_memory": self.from_memory}
+
+    def start(self, dtype: Any) -> tuple[jax.Array, ...]:
+        """Give zero h and an empty memory."""
+        c = self.config
+        return (*super().start(dtype), jnp.zeros((c.memory, c.cell), dtype))
+
+    def control(
+        self, weights: Any, inputs: jax.Array, h: jax.Array, memory: jax.Array
+    ) -> jax.Array:
+        """Give the next h."""
+        read = memory[..., 0, :] @ weights["from_memory"]
+        return squash(inputs + h @ weights["recurrent"] + read, self.config.activation)
+
+
+def apply_map(weights: tuple[jax.Array, jax.Array], x: jax.Array) -> jax.Array:
+    """Give x·W + b."""
+    return x @ weights[0] + pad_axes(weights[1], x.ndim)
+
+
+def move(memory: jax.Array, by: int) -> jax.Array:
+    """Shift the cells of [..., N, C] away from the first (or towards it), filling with zeros."""
+    pad = [(0, 0)] * (memory.ndim - 2)
+    if by > 0:
+        return jnp.pad(memory[..., :-by, :], [*pad, (by, 0), (0, 0)])
+    return jnp.pad(memory[..., -by:, :], [*pad, (0, -by), (0, 0)])

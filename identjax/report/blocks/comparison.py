@@ -1,0 +1,143 @@
+"""Several sweeps side by side: the same cell, rule and prompts in each, at equal ε."""
+
+import itertools
+
+import numpy as np
+
+from identjax.query import epsilons, floats, reported, settled, split_by
+from identjax.report.blocks.rules import CELL, SPLITS, name_rung
+from identjax.report.format import interval, share
+from identjax.report.gather import Source
+from identjax.report.table import Column, Row, Table, number, text
+from identjax.statistics.intervals import Contrast, adjust_holm, contrast_paired, contrast_unpaired
+
+SEEDS = ("init_seed", "data_seed", "noise_seed")
+FIELDS = (
+    *CELL,
+    "rung",
+    "split",
+    "rule",
+    "sweep_a",
+    "mean_a",
+    "n_a",
+    "sweep_b",
+    "mean_b",
+    "n_b",
+    "paired",
+    "difference",
+    "low",
+    "high",
+    "p_value",
+    "p_holm",
+)
+
+
+def tabulate(sources: list[Source]) -> Table | None:
+    """Contrast every two sweeps in what both have; None where there is only one."""
+    if len(sources) < 2:
+        return None
+    rows = [row for a, b in itertools.combinations(sources, 2) for row in _contrast(a, b)]
+    tested = [row for row in rows if row["p_value"] is not None]
+    for row, adjusted in zip(tested, adjust_holm([r["p_value"] for r in tested]), strict=True):
+        row["p_holm"] = adjusted
+    caption = (
+        "Difference of the mean rates (second minus first), with a 95% interval over seeds; "
+        "“paired” where both sweeps have the same seeds. p is that of a permutation test (paired: "
+        "of signs), after Holm's adjustment over the whole table. At the smallest ε of both."
+    )
+    return Table("comparison", "Comparison", caption, FIELDS, _COLUMNS, tuple(rows), _heading)
+
+
+def _contrast(a: Source, b: Source) -> list[Row]:
+    rows = []
+    ours, theirs = (_gather_rates(source) for source in (a, b))
+    both = sorted(ours.keys() & theirs.keys())
+    for key in both:
+        shared = epsilons(rung for *cell, rung, _, _ in both if tuple(cell) == key[: len(CELL)])
+        if key[len(CELL)] != (shared[-1] if shared else "final"):
+            continue
+        about = dict(zip((*CELL, "rung", "split", "rule"), key, strict=True))
+        rows.append(about | _compare(a.name, ours[key], b.name, theirs[key]))
+    return sorted(rows, key=lambda r: (r["language"], _SPLITS.index(r["split"]), r["rule"]))
+
+
+# Where behaviour is left open comes first.
+_SPLITS = ("ood", "id")
+Rates = dict[tuple[int, ...], list[float]]
+
+
+def _gather_rates(source: Source) -> dict[tuple[str, ...], Rates]:
+    """Collect the rates of every cell, rung, split and rule, by the seeds of the members."""
+    members = source.members
+    seeds = dict(
+        zip(
+            members["member_id"].to_pylist(),
+            zip(*(members[name].to_pylist() for name in SEEDS), strict=True),
+            strict=True,
+        )
+    )
+    found: dict[tuple[str, ...], Rates] = {}
+    for key, part in split_by(settled(reported(source.rules)), *CELL, "rung", "split", "rule"):
+        rung, split = key[len(CELL) : len(CELL) + 2]
+        if rung.startswith("@") or split not in _SPLITS:
+            continue
+        rates: Rates = {}
+        for member, rate in zip(part["member_id"].to_pylist(), floats(part, "rate"), strict=True):
+            if not np.isnan(rate):
+                rates.setdefault(seeds[member], []).append(float(rate))
+        if rates:
+            found[key] = rates
+    return found
+
+
+def _compare(name_a: str, a: Rates, name_b: str, b: Rates) -> Row:
+    values_a, values_b = (list(itertools.chain(*one.values())) for one in (a, b))
+    once = all(len(own) == 1 for own in (*a.values(), *b.values()))
+    paired = once and a.keys() == b.keys()
+    contrast: Contrast | None = None
+    if min(len(values_a), len(values_b)) > 1 and len({*values_a, *values_b}) > 1:
+        if paired:
+            seeds = sorted(a)
+            contrast = contrast_paired([b[s][0] for s in seeds], [a[s][0] for s in seeds])
+        else:
+            contrast = contrast_unpaired(values_b, values_a)
+    return {
+        "sweep_a": name_a,
+        "mean_a": float(np.mean(values_a)),
+        "n_a": len(values_a),
+        "sweep_b": name_b,
+        "mean_b": float(np.mean(values_b)),
+        "n_b": len(values_b),
+        "paired": paired,
+        "difference": float(np.mean(values_b) - np.mean(values_a)),
+        "low": contrast.difference.low if contrast else None,
+        "high": contrast.difference.high if contrast else None,
+        "p_value": contrast.p_value if contrast else None,
+        "p_holm": None,
+    }
+
+
+def _heading(row: Row) -> str:
+    split = SPLITS.get(row["split"], row["split"])
+    return f"{row['language']}: {row['rule']} {split}"
+
+
+def _difference(row: Row) -> str:
+    found = f"{row['difference']:+.2f} {interval(row['low'], row['high'])}".strip()
+    return f"{found} paired" if row["paired"] and row["p_value"] is not None else found
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+_COLUMNS = (
+    *(text(name, name) for name in CELL[1:]),
+    Column("snapshot", lambda row: name_rung(row["rung"]), number=False),
+    Column("first", lambda row: f"{row['sweep_a']} {share(row['mean_a'])} (n = {row['n_a']})"),
+    Column("second", lambda row: f"{row['sweep_b']} {share(row['mean_b'])} (n = {row['n_b']})"),
+    Column("difference [95%]", _difference),
+    number("p", "p_holm", _p_value),
+)

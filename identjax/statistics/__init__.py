@@ -1,0 +1,1 @@
+"""Intervals, attribution and resampling: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""One room for each question: what is computed, and how it is shown."""

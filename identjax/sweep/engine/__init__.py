@@ -1,0 +1,1 @@
+"""Slots, and the host that fills, checks and records them."""

@@ -1,0 +1,1 @@
+"""From a config to groups of members, before anything is compiled."""

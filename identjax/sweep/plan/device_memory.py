@@ -1,0 +1,63 @@
+"""Slots that do not fit the memory, told in one line with the width that does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+
+from identjax.checkpoint import Checkpoints
+from identjax.errors import ConfigError
+from identjax.sweep.engine.slots import Slots
+from identjax.sweep.plan.groups import Group
+from identjax.sweep.plan.width import find_devices
+
+# XLA's plan leaves out what its runtime and other arrays take.
+_SHARE = 0.9
+_OUT = "RESOURCE_EXHAUSTED"
+
+
+class OutOfMemory(RuntimeError):
+    """The slots of a group do not fit now; what was saved stands, and commands exit 1."""
+
+
+@contextmanager
+def telling_of_memory(group: Group, slots: Slots) -> Iterator[None]:
+    """Turn XLA's error into one line that names the group and the width that fits."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if _OUT not in str(error):
+            raise
+        line = f"out of memory in group {group.name} at width {group.width}: {advise(group, slots)}"
+        raise OutOfMemory(line) from error
+
+
+@contextmanager
+def finishing_saves(checkpoints: Checkpoints) -> Iterator[None]:
+    """Let the save under way end where memory runs out, so that the folder can be taken up."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if _OUT in str(error):
+            checkpoints.finish()
+        raise
+
+
+def check_room(group: Group, slots: Slots) -> None:
+    """Refuse a width whose compiled step takes more than a device has."""
+    if slots.planned_bytes > find_devices().memory:
+        allowed = f"less in group {group.name}: {advise(group, slots)}"
+        raise ConfigError("width", group.width, allowed)
+
+
+def advise(group: Group, slots: Slots) -> str:
+    """Say what a step takes, what a device has, and which width fits."""
+    memory, planned = find_devices().memory, slots.planned_bytes
+    if not planned:
+        return f"set width to {max(1, group.width // 2)} or less"
+    fits = int(min(_SHARE * memory * group.width / planned, group.width - 1))
+    told = f"a step takes {planned / 2**30:.2f} GiB of a device"
+    told += f" that has {memory / 2**30:.2f}" if memory < float("inf") else ""
+    if not fits:
+        return f"{told}; not even one slot fits"
+    return f"{told}; width {1 << (fits.bit_length() - 1)} fits, for groups that have not begun"

@@ -1,0 +1,230 @@
+"""From a config to members, groups and widths, before anything is compiled."""
+
+import copy
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from identjax import languages
+from identjax.axes import Axis
+from identjax.errors import ConfigError, unknown_name
+from identjax.languages.language import LANGUAGES
+from identjax.models.model import MODELS
+from identjax.registry import Registry
+from identjax.sweep.plan.starts import Starts
+from identjax.sweep.plan.width import choose_width, estimate_slot_bytes, find_devices
+from identjax.training.member import KINDS, Member, resolve
+from identjax.training.objective import check_apart
+from identjax.training.precision import PRECISIONS, Precision, check_precision
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """What belongs to the whole run and to no member's trajectory.
+
+    `rungs` are the ε, in nats per sequence, at which snapshots are taken; `snapshot_steps` are
+    further steps to take them at; `keep` names the rungs whose snapshots keep their parameters
+    ("0.01", "@500", "final"), all if it is empty; `width` is the number of slots per device, 0 for
+    the rule; `chunk_steps` is how many steps one call takes, 0 for as many as fit; `save_seconds`
+    is the time between checkpoints.
+    """
+
+    rungs: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+    snapshot_steps: tuple[int, ...] = ()
+    keep: tuple[str, ...] = ()
+    width: int = 0
+    chunk_steps: int = 0
+    save_seconds: float = 15.0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if any(rung <= 0 for rung in self.rungs) or len(set(self.rungs)) < len(self.rungs):
+            raise ConfigError("rungs", self.rungs, "different numbers above 0")
+        if any(step < 1 for step in self.snapshot_steps):
+            raise ConfigError("snapshot_steps", self.snapshot_steps, "steps of 1 or more")
+        known = [f"{rung:g}" for rung in self.rungs] + [f"@{step}" for step in self.snapshot_steps]
+        for name in self.keep:
+            if name not in (*known, "final"):
+                raise unknown_name("keep", name, (*known, "final"))
+        for name in ("width", "chunk_steps", "save_seconds"):
+            if getattr(self, name) < 0:
+                raise ConfigError(name, getattr(self, name), "0 or more")
+
+
+# These change no result, so a workdir may be continued with others.
+FREE_SETTINGS = ("chunk_steps", "keep", "save_seconds")
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Members of one compiled shape, and the slots per device that they run in."""
+
+    name: str
+    members: tuple[Member, ...]
+    width: int
+    starts: Starts | None = None
+
+    @property
+    def precision(self) -> Precision:
+        """In which numbers its members are trained."""
+        return PRECISIONS[self.members[0].precision]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A sweep that can be run: settings, and groups in order.
+
+    `whole` tells the sweep of which `shard`, "i/n", may be a part: how many members, their digest.
+    """
+
+    settings: RunSettings
+    groups: tuple[Group, ...]
+    whole: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    shard: str | None = None
+
+    @property
+    def members(self) -> list[Member]:
+        """All members, group by group."""
+        return [member for group in self.groups for member in group.members]
+
+
+def make_plan(
+    config: Mapping[str, Any],
+    sweep: Axis,
+    overrides: Mapping[str, Any] | None = None,
+    extra_fields: Sequence[str] = (),
+    widths: Mapping[str, int] | None = None,
+    devices: int | None = None,
+) -> Plan:
+    """Resolve a config and its sweep.
+
+    `overrides` are fields set on the command line, which win over axes; `extra_fields` are read
+    by the sweep alone; `widths` are those of a workdir that is continued.
+    """
+    fixed = {k: v for k, v in config.items() if k not in extra_fields}
+    run_fields = {field.name for field in dataclasses.fields(RunSettings)}
+    for name in fixed:
+        known = run_fields | set(KINDS) | {"start_from"}
+        if name not in known:
+            raise unknown_name("config field", name, known | set(extra_fields))
+    starts = Starts.of(fixed["start_from"]) if fixed.get("start_from") else None
+    settings = make_settings({k: v for k, v in fixed.items() if k in run_fields})
+    base = {k: v for k, v in fixed.items() if k in KINDS}
+    members: dict[str, Member] = {}
+    for choice in sweep:
+        member = resolve_choice(base, choice, overrides or {})
+        member = starts.attach(member) if starts else _check_drawn(member)
+        members.setdefault(member.member_id, member)
+    if not members:
+        raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
+    check_steps(settings, list(members.values()))
+    check_objectives(list(members.values()))
+    for precision in sorted({member.precision for member in members.values()}):
+        check_precision(precision)
+    groups = make_groups(list(members.values()), settings, widths or {}, devices)
+    groups = tuple(dataclasses.replace(group, starts=starts) for group in groups)
+    ordered = [members[member_id] for member_id in sorted(members)]
+    return Plan(settings, groups, {"members": len(members), "digest": digest_of(ordered)})
+
+
+def digest_of(members: Iterable[Member]) -> str:
+    """Give a digest of some members in their order."""
+    text = " ".join(member.member_id for member in members)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _check_drawn(member: Member) -> Member:
+    """Refuse to change parameters that are not there yet."""
+    if member.change != "none" or member.start_digest:
+        allowed = "a workdir and a rung, because members have a start or a change"
+        raise ConfigError("start_from", None, allowed)
+    return member
+
+
+def make_settings(values: Mapping[str, Any]) -> RunSettings:
+    """Check the fields of the run; rungs are put in order, the widest first."""
+    numbers = dict(values)
+    for name, kind in (("rungs", float), ("snapshot_steps", int), ("keep", str)):
+        try:
+            numbers[name] = tuple(kind(value) for value in numbers.get(name, ()))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(name, values[name], "a list of numbers") from error
+    if "rungs" not in values:
+        del numbers["rungs"]
+    for name in ("width", "chunk_steps"):
+        if not isinstance(numbers.get(name, 0), int):
+            raise ConfigError(name, numbers[name], "a whole number")
+    settings = RunSettings(**numbers)
+    return dataclasses.replace(settings, rungs=tuple(sorted(settings.rungs, reverse=True)))
+
+
+def resolve_choice(
+    base: Mapping[str, Any], choice: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Member:
+    """Lay one setting of the sweep over the base, and resolve the member that it makes."""
+    values = copy.deepcopy(dict(base))
+    for path, value in choice.items():
+        if path in overrides:
+            continue
+        *parents, last = path.split(".")
+        place: Any = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise ConfigError("axis", path, f"a field of the config ({parent} has no parts)")
+        place[last] = value
+    for field, registry, chooser in _BY_NAME:
+        chosen = registry.canonical(values.get(chooser, getattr(Member, chooser)))
+        parts = {registry.canonical(k): v for k, v in values.get(field, {}).items()}
+        values[field] = dict(parts.get(chosen, {}))
+    return resolve(values)
+
+
+# In a config these hold options by name, because one sweep may have several of each.
+_BY_NAME: tuple[tuple[str, Registry[Any], str], ...] = (
+    ("model", MODELS, "architecture"),
+    ("language_options", LANGUAGES, "language"),
+)
+
+
+def check_steps(settings: RunSettings, members: Sequence[Member]) -> None:
+    """Refuse steps that are no multiple of what they are counted in."""
+    for member in members:
+        for step in settings.snapshot_steps:
+            if step % member.check_every:
+                allowed = f"multiples of check_every ({member.check_every})"
+                raise ConfigError("snapshot_steps", step, allowed)
+
+
+def check_objectives(members: Sequence[Member]) -> None:
+    """Refuse objectives that leave no prompts to judge the members of a language on."""
+    taught: dict[str, tuple[Member, set[str]]] = {}
+    for member in members:
+        truth = json.dumps([member.language, member.max_length, member.language_options])
+        taught.setdefault(truth, (member, set()))[1].add(member.objective)
+    for one, objectives in taught.values():
+        language = languages.make(one.language, one.max_length, **one.language_options)
+        check_apart(objectives, language)
+
+
+def make_groups(
+    members: Sequence[Member],
+    settings: RunSettings,
+    widths: Mapping[str, int],
+    devices: int | None = None,
+) -> tuple[Group, ...]:
+    """Gather members by compiled shape; within a group the longest runs come first."""
+    gathered: dict[str, list[Member]] = {}
+    for member in members:
+        gathered.setdefault(member.group, []).append(member)
+    groups = []
+    for name, found in gathered.items():
+        width = widths.get(name) or settings.width
+        if not width:
+            slot_bytes = estimate_slot_bytes(found[0])
+            width = choose_width(len(found), slot_bytes, find_devices(devices or 0))
+        ordered = sorted(found, key=lambda member: (-member.steps, member.member_id))
+        groups.append(Group(name, tuple(ordered), width))
+    return tuple(groups)
