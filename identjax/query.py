@@ -1,4 +1,4 @@
-"""Parts of tables: rows that match, groups of rows, numbers of a column."""
+"""Parts of tables: rows that match, groups of rows, columns as numbers."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,8 +9,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Floats = npt.NDArray[np.float64]
-UNFINISHED = ("pending", "training")
-FAILED = ("diverged", "failed")
+
+
+def where(table: pa.Table, **wanted: Any) -> pa.Table:
+    """Keep the rows in which each named column has the value, or one of several values."""
+    return table.filter(_match(table, wanted))
+
+
+def without(table: pa.Table, **wanted: Any) -> pa.Table:
+    """Keep the rows that `where` drops."""
+    return table.filter(pc.invert(_match(table, wanted)))
+
+
+def _match(table: pa.Table, wanted: dict[str, Any]) -> pa.ChunkedArray:
+    kept = pa.chunked_array([pa.repeat(True, table.num_rows)])
+    for name, value in wanted.items():
+        several = isinstance(value, Iterable) and not isinstance(value, str)
+        options = pa.array(list(value) if several else [value], table.schema.field(name).type)
+        kept = pc.and_(kept, pc.is_in(table[name], value_set=options))
+    return kept
 
 
 def distinct(table: pa.Table, column: str) -> list[Any]:
@@ -18,13 +35,15 @@ def distinct(table: pa.Table, column: str) -> list[Any]:
     return sorted(set(table[column].to_pylist()))
 
 
-def where(table: pa.Table, **equal: Any) -> pa.Table:
-    """Keep the rows in which each named column has the value, or one of a list of values."""
-    for name, value in equal.items():
-        values = value if isinstance(value, list | tuple) else [value]
-        kept = pa.array(list(values), table.schema.field(name).type)
-        table = table.filter(pc.is_in(table[name], value_set=kept))
-    return table
+def keys_of(table: pa.Table, *columns: str) -> set[tuple[Any, ...]]:
+    """Give the distinct values of some columns."""
+    found = table.select(columns).group_by(list(columns)).aggregate([])
+    return set(zip(*(found[column].to_pylist() for column in columns), strict=True))
+
+
+def pairs_of(table: pa.Table, key: str, value: str) -> dict[Any, Any]:
+    """Give one column by another."""
+    return dict(zip(table[key].to_pylist(), table[value].to_pylist(), strict=True))
 
 
 def split_by(table: pa.Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], pa.Table]]:
@@ -50,29 +69,16 @@ def reported(table: pa.Table) -> pa.Table:
 
 
 def settled(table: pa.Table) -> pa.Table:
-    """Keep the rows of members that did not diverge or fail, unless they speak of an earlier ε."""
-    broke = pc.and_(
-        pc.equal(table["rung"], "final"),
-        pc.is_in(table["status"], value_set=pa.array(FAILED)),
-    )
+    """Keep the rows of members that did not diverge, unless they speak of an earlier ε."""
+    broke = pc.and_(pc.equal(table["rung"], "final"), pc.equal(table["status"], "diverged"))
     return table.filter(pc.invert(broke))
 
 
-def rung_order(rung: str) -> tuple[int, float]:
-    """Sort key of rungs: the widest ε first, then where members stopped, then steps."""
-    if rung == "final":
-        return 1, 0.0
-    if rung.startswith("@"):
-        return 2, float(rung[1:])
-    return 0, -float(rung)
+def main_rule(rules: Iterable[str]) -> str:
+    """The rule of which headlines speak: R1 where there is one, else the first.
 
-
-def epsilons(rungs: Iterable[str]) -> list[str]:
-    """Those rungs that are an ε, the widest first."""
-    return sorted({r for r in rungs if rung_order(r)[0] == 0}, key=rung_order)
-
-
-def main_rule(rules: pa.Table) -> str:
-    """The rule of which the headline speaks: R1 where a language has it, else the first."""
-    names = distinct(rules, "rule")
-    return "R1" if "R1" in names or not names else str(names[0])
+    >>> main_rule(["R2", "R1"]), main_rule(["even"])
+    ('R1', 'even')
+    """
+    names = list(rules)
+    return "R1" if "R1" in names or not names else names[0]
