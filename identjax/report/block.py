@@ -8,17 +8,15 @@ import dataclasses
 import inspect
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from identjax.errors import ConfigError
 from identjax.registry import Registry
+from identjax.report.drawing import Drawing
 from identjax.report.table import Row, Table
 from identjax.schema import check_rows
-
-if TYPE_CHECKING:
-    from identjax.report.style import Drawing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Block:
 
     title: str = ""
     sentences: tuple[str, ...] = ()
-    figures: tuple["Drawing", ...] = ()
+    figures: tuple[Drawing, ...] = ()
     beside: int = 1
     tables: tuple[Table, ...] = ()
     rows: tuple[Row, ...] | None = None

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import html
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
+
+from identjax.report.drawing import Drawing
 
 # Okabe and Ito's colours, without the yellow that is lost on white; shapes say the same again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
@@ -53,25 +54,6 @@ _RC: dict[Any, Any] = {
 }
 _FONTS = "system-ui, 'DejaVu Sans', sans-serif"
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A figure ready for the page: its file name, its SVG, what it shows and what n is."""
-
-    name: str
-    svg: str
-    title: str
-    caption: str
-
-    @property
-    def inline(self) -> str:
-        """The SVG for an HTML page: no prolog, no namespaces, named for screen readers."""
-        start = self.svg.index("<svg")
-        end = self.svg.index(">", start)
-        root = re.sub(r'\s(xmlns|version|width|height)="[^"]*"', "", self.svg[start:end])
-        label = html.escape(self.title, quote=True)
-        return f'{root} role="img" aria-label="{label}"{self.svg[end:]}'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,83 +4,79 @@ import csv
 import dataclasses
 import io
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
+class Marked:
+    """A cell in pieces, (text, kind) with kind go, break or end, and a verdict per rule."""
+
+    pieces: tuple[tuple[str, str], ...]
+    verdicts: tuple[tuple[str, bool], ...] = ()
+
+    def __str__(self) -> str:
+        """The text alone."""
+        return "".join(text for text, _ in self.pieces)
+
+
+@dataclasses.dataclass(frozen=True)
 class Column:
-    """A column that people see: its label, and how it is written; numbers stand right."""
+    """A column that people see: its label, and how it is written; numbers stand right.
+
+    It hides where the rows do not need it.
+    """
 
     label: str
-    write: Callable[[Row], str]
+    write: Callable[[Row], str | Marked]
     number: bool = True
+    needed: Callable[[Sequence[Row]], bool] = bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows under a name; `columns` are what people see, the CSV has every field as it is.
+    """Rows as people see them; where there is a `heading`, rows of one stand under it.
 
-    Where there is a `heading`, rows of one heading stand under it.
+    `label` stands above the table and `caption` below. One that is `folded` opens by that text.
     """
 
-    name: str
-    title: str
-    caption: str
-    fields: tuple[str, ...]
-    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    caption: str = ""
     heading: Callable[[Row], str] | None = None
+    label: str = ""
+    folded: str = ""
 
     @property
-    def cells(self) -> list[list[str]]:
-        """The text of each cell that is shown."""
-        return [[column.write(row) for column in self.columns] for row in self.rows]
+    def shown(self) -> tuple[Column, ...]:
+        """The columns that these rows need."""
+        return tuple(column for column in self.columns if column.needed(self.rows))
 
     @property
-    def blocks(self) -> list[tuple[str, list[list[str]]]]:
+    def parts(self) -> list[tuple[str, list[list[str | Marked]]]]:
         """The cells under their headings; rows of one heading stand together already."""
-        headings = [self.heading(row) if self.heading else "" for row in self.rows]
-        paired = itertools.groupby(zip(headings, self.cells, strict=True), lambda pair: pair[0])
-        return [(heading, [cells for _, cells in pairs]) for heading, pairs in paired]
+        columns, head = self.shown, self.heading or (lambda row: "")
+        return [
+            (heading, [[column.write(row) for column in columns] for row in rows])
+            for heading, rows in itertools.groupby(self.rows, head)
+        ]
 
-    def without_constants(self, *labels: str) -> "Table":
-        """Leave out those of the labelled columns that say the same in every row."""
-        cells = self.cells
-        kept = tuple(
-            column
-            for i, column in enumerate(self.columns)
-            if column.label not in labels or len({row[i] for row in cells}) > 1
-        )
-        return dataclasses.replace(self, columns=kept)
-
-    def keep(self, rows: Sequence[Row], name: str = "", title: str = "") -> "Table":
-        """Give the same table with other rows."""
-        return dataclasses.replace(
-            self, rows=tuple(rows), name=name or self.name, title=title or self.title
-        )
-
-    def to_csv(self) -> str:
-        """Write every field of every row; numbers in full."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(self.fields)
-        for row in self.rows:
-            writer.writerow([_plain(row.get(field)) for field in self.fields])
-        return buffer.getvalue()
-
-    def to_latex(self) -> str:
-        """Write what people see as a tabular; it needs the booktabs package."""
-        kinds = "".join("r" if column.number else "l" for column in self.columns)
-        head = " & ".join(_escape(column.label) for column in self.columns)
-        body = [line for block in self.blocks for line in _latex_block(block, len(kinds))]
+    def to_latex(self, title: str, place: str = "") -> str:
+        """Write it as a tabular, each heading after its place; it needs the booktabs package."""
+        columns = self.shown
+        kinds = "".join("r" if column.number else "l" for column in columns)
+        body = []
+        for heading, rows in self.parts:
+            if told := ", ".join(filter(None, (place, heading))):
+                body.append(rf"\multicolumn{{{len(kinds)}}}{{l}}{{\emph{{{_escape(told)}}}}} \\")
+            body += [_latex_row(map(str, row)) for row in rows]
         lines = [
-            f"% {' '.join(self.title.split())}; \\usepackage{{booktabs}}",
+            f"% {' '.join(title.split())}; \\usepackage{{booktabs}}",
             rf"\begin{{tabular}}{{{kinds}}}",
             r"\toprule",
-            head + r" \\",
+            _latex_row(column.label for column in columns),
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -89,17 +85,19 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def _latex_block(block: tuple[str, list[list[str]]], width: int) -> list[str]:
-    heading, rows = block
-    lines = [" & ".join(_escape(text) for text in row) + r" \\" for row in rows]
-    if not heading:
-        return lines
-    return [rf"\multicolumn{{{width}}}{{l}}{{\emph{{{_escape(heading)}}}}} \\", *lines]
+def varies(field: str) -> Callable[[Sequence[Row]], bool]:
+    """Need a column where the rows that say something of a field do not say the same."""
+    return lambda rows: len({row[field] for row in rows} - {"", None}) > 1
 
 
-def text(label: str, field: str) -> Column:
+def occurs(field: str) -> Callable[[Sequence[Row]], bool]:
+    """Need a column where some row counts one or more."""
+    return lambda rows: any(row[field] for row in rows)
+
+
+def text(label: str, field: str, needed: Callable[[Sequence[Row]], bool] = bool) -> Column:
     """Show a field as it is."""
-    return Column(label, lambda row: str(row[field]), number=False)
+    return Column(label, lambda row: str(row[field]), number=False, needed=needed)
 
 
 def number(label: str, field: str, write: Callable[[Any], str]) -> Column:
@@ -107,9 +105,18 @@ def number(label: str, field: str, write: Callable[[Any], str]) -> Column:
     return Column(label, lambda row: write(row[field]))
 
 
-def whole(label: str, field: str) -> Column:
+def whole(label: str, field: str, needed: Callable[[Sequence[Row]], bool] = bool) -> Column:
     """Show a count."""
-    return Column(label, lambda row: f"{row[field]:,}")
+    return Column(label, lambda row: f"{row[field]:,}", needed=needed)
+
+
+def to_csv(fields: Sequence[str], rows: Iterable[Row]) -> str:
+    """Write every field of every row; numbers in full."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(fields)
+    writer.writerows([_plain(row.get(field)) for field in fields] for row in rows)
+    return buffer.getvalue()
 
 
 def _plain(value: Any) -> Any:
@@ -124,6 +131,9 @@ _LATEX = {
     "−": "$-$",
     "∞": r"$\infty$",
     "ε": r"$\varepsilon$",
+    "α": r"$\alpha$",
+    "≤": r"$\le$",
+    "∎": r"$\bullet$",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
@@ -134,3 +144,7 @@ _LATEX = {
 
 def _escape(words: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in words)
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return " & ".join(map(_escape, cells)) + r" \\"
