@@ -3,17 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from identjax.training.member import KINDS
+
 # The choices that tell members apart by name, in the order in which a cell says them.
 CHOICES = ("architecture", "objective", "optimizer")
+SEEDS = tuple(name for name in KINDS if name.endswith("_seed"))
+# What else members of one cell may differ in: tags, and which snapshot they start from.
+_FREE = {"start_digest", *SEEDS, *(name for name, kind in KINDS.items() if kind == "tag")}
 
 
 def name_cells(members: Sequence[Mapping[str, Any]]) -> list[str]:
     """Name each member's cell by the choices that vary, or by the first where none does.
 
-    >>> rows = [{"architecture": "lstm", "objective": o} for o in ("mle", "oracle")]
+    >>> rows = [{"architecture": "lstm", "objective": o, "optimizer": "sgd"} for o in "ab"]
     >>> name_cells(rows), name_cells(rows[:1])
-    (['mle', 'oracle'], ['lstm'])
+    (['a', 'b'], ['lstm'])
     """
-    values = {name: [row.get(name) for row in members] for name in CHOICES}
+    values = {name: [row[name] for row in members] for name in CHOICES}
     told = [name for name in CHOICES if len(set(values[name])) > 1] or [CHOICES[0]]
     return [" / ".join(str(values[name][row]) for name in told) for row in range(len(members))]
+
+
+def cell_of(member: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give all that the members of a cell share; they differ by their seeds alone."""
+    return tuple(str(member[name]) for name in KINDS if name not in _FREE)

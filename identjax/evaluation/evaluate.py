@@ -1,54 +1,58 @@
-"""From the snapshots of a run to its evals/ tables: only what is new is computed."""
+"""From the snapshots of a run to its evals/ tables: every measure, and only what is new."""
 
 import collections
 import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from identjax.errors import ConfigError, unknown_name
-from identjax.evaluation.behaviour import (
-    SPLITS,
-    Decoding,
-    decode_rows,
-    make_prompts,
-    measure_baselines,
-    measure_behaviour,
-    measure_dynamics,
-    measure_likelihood,
-)
-from identjax.evaluation.checkpoint_run import CheckpointRun
+from identjax.evaluation import measures as _measures
+from identjax.evaluation.cells import cell_of
 from identjax.evaluation.divergences import sample_members
-from identjax.evaluation.eval_tables import EvalTables, Wanted, keys_of, select_rows
-from identjax.evaluation.pairs import MEASURES, gather_laws, list_members, measure_pairs
-from identjax.evaluation.sets import measure_sets
+from identjax.evaluation.eval_tables import EvalTables
+from identjax.evaluation.measure import (
+    MEASURES,
+    AtPairs,
+    AtRung,
+    AtSweep,
+    AtTruth,
+    Measure,
+    Rows,
+    schemas,
+)
+from identjax.evaluation.prompting import SPLITS, Decoding, PromptBook, decode_rows
+from identjax.evaluation.results import Results, Stacks
 from identjax.evaluation.truths import Truth, find_truths
-from identjax.studies.in_context import measure as in_context
-from identjax.sweep.folder.load import Run
-from identjax.training.objective import MLE, find_judged
+from identjax.query import keys_of, pairs_of, where
+from identjax.schema import TRUTH, make_table
+from identjax.stacks import take_members
+from identjax.training.objective import MLE
 from identjax.vocabulary import Tokens
 
-# Members that differ in nothing but these share a cell.
-NOT_CELL = {"member_id", "init_seed", "data_seed", "noise_seed", "role", "status", "steps", "cause"}
-NOT_CELL |= {"start_digest", "start_member", "change_seed"}
+__all__ = ["Outcome", "choose_measures", "evaluate"]
+
 SAVE_SECONDS = 10.0
+PAIR_SPLITS = ("id", "ood")
+del _measures  # imported for what its files register
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a call did: members × rungs that were evaluated and that were compared in pairs;
-    snapshots that cannot be used; members of which more is to come.
+    """What a call did: members × rungs that were measured and that were compared in pairs;
+    snapshots that cannot be used; members of which more is to come; what failed, in lines.
     """
 
     evaluated: int
     paired: int
     unusable: tuple[tuple[str, str, str], ...]
     unfinished: int
+    failures: tuple[str, ...]
 
-    def describe(self, workdir: pathlib.Path, rollouts: int = 0) -> list[str]:
+    def describe(self, workdir: pathlib.Path) -> list[str]:
         """Say in lines how the folder stands after a call."""
         lines = [
             f"WARNING: snapshot of member {member} at rung {rung} is left out: {cause}"
@@ -59,62 +63,86 @@ class Outcome:
                 f"half-finished sweep: {self.unfinished} members have not ended yet, and what "
                 "there is was evaluated; run this command again when they have"
             )
-        new = self.evaluated + self.paired + rollouts
-        news = f"{self.evaluated} snapshots evaluated" if new else "nothing new"
+        news = f"{self.evaluated} snapshots evaluated"
+        news = news if self.evaluated + self.paired else "nothing new"
         news += f", {len(self.unusable)} left out" if self.unusable else ""
-        return [*lines, f"{workdir / 'evals'} is up to date: {news}"]
+        state = f"lacks {len(self.failures)} of its rows" if self.failures else "is up to date"
+        return [*lines, f"{workdir / 'evals'} {state}: {news}"]
 
 
 def evaluate(
-    run: Run | CheckpointRun,
+    run: Results,
     rungs: Sequence[str] | None = None,
     splits: Sequence[str] | None = None,
     decoding: Decoding | None = None,
     say: Callable[[str], None] = print,
+    measures: Sequence[str] | None = None,
+    skip: Sequence[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
     """Bring evals/ up to date with the snapshots of a run; say a line per rung that had news.
 
-    A prompt length or a decoding other than the default writes completions and rules alone, to
-    evals/ablations/, and so does a published set of prompts among the splits.
+    Measures are those that run by default and those that the sweep asks for, unless they are
+    named; `options` are keywords for some of them. A prompt length or a decoding other than the
+    default writes what depends on it, to evals/ablations/, and so does a published set of prompts
+    among the splits.
     """
     named = set(splits or ()) - set(SPLITS)
     decoding = dataclasses.replace(decoding or Decoding(), published=bool(named))
-    evaluation = Evaluation(run, decoding)
+    chosen = choose_measures(run, measures, skip)
+    if decoding.table_suffix:
+        chosen = [one for one in chosen if one.decodes]
+    evaluation = Evaluation(run, decoding, chosen, options or {})
     known = [*SPLITS, *(evaluation.list_published() if named else ())]
     wanted = SPLITS if splits is None else splits
-    chosen = choose("rungs", rungs, run.rungs()), choose("splits", wanted, known)
+    where_to = choose("rungs", rungs, run.rungs()), choose("splits", wanted, known)
     try:
-        return evaluation.bring_up_to_date(*chosen, say)
+        return evaluation.bring_up_to_date(*where_to, say)
     finally:
         evaluation.tables.save()
+
+
+def choose_measures(
+    run: Results, named: Sequence[str] | None, skip: Sequence[str]
+) -> list[Measure]:
+    """Give the measures that are named, or else those that run by default or by the config."""
+    asked = run.sweep.get("settings", {}).get("measures", ())
+    for field, names in (("measures", named or ()), ("skip", skip), ("config.measures", asked)):
+        for name in names:
+            if name not in MEASURES:
+                raise unknown_name(field, name, MEASURES)
+    every = [MEASURES[name] for name in MEASURES]
+    if named is None:
+        every = [one for one in every if one.default or one.name in asked]
+    return [one for one in every if (named is None or one.name in named) and one.name not in skip]
 
 
 class Evaluation:
     """The tables of a run as they stand, and how they are brought up to date."""
 
-    def __init__(self, run: Run | CheckpointRun, decoding: Decoding) -> None:
-        """Read members, snapshots and tables; no parameters yet."""
-        self.run, self.decoding = run, decoding
+    def __init__(
+        self,
+        run: Results,
+        decoding: Decoding,
+        measures: Sequence[Measure],
+        options: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Read members and snapshots; no parameters yet."""
+        self.run, self.decoding, self.measures, self.options = run, decoding, measures, options
         self.snapshots = run.snapshots()
         if not self.snapshots.num_rows:
             allowed = "a sweep with at least one snapshot; run launch.sweep on it first"
             raise ConfigError("workdir", str(run.workdir), allowed)
         self.members = {row["member_id"]: row for row in run.members().to_pylist()}
-        ablation = bool(decoding.table_suffix)
-        extra = (
-            []
-            if ablation
-            else ["likelihood", "pairwise", "baselines", "sets", "dynamics", *in_context.TABLES]
-        )
-        names = ["completions", "rules", *extra]
-        self.tables = EvalTables(run.store, names, decoding.table_suffix)
-        self._drawn: dict[tuple[Truth, str], Tokens] = {}
-        self._judged: dict[tuple[Truth, str], Tokens] = {}
+        self.sizes = collections.Counter(row["group"] for row in self.members.values())
+        self.tables = EvalTables(run.store, schemas(), decoding.table_suffix)
+        self.prompts = PromptBook(decoding)
+        self.failures: list[str] = []
 
     def list_published(self) -> list[str]:
         """List the names under which the languages have further prompts."""
         truths = find_truths(self.members.values())
-        return sorted({name for truth in truths for name in truth.language.family.published})
+        return sorted({name for truth in truths for name in truth.language.published})
 
     def bring_up_to_date(
         self, rungs: Sequence[str], splits: Sequence[str], say: Callable[[str], None]
@@ -124,20 +152,21 @@ class Evaluation:
         for truth in find_truths(self.members.values()):
             for line in self.drop_taught(truth, splits):
                 say(line)
-            self.add_baselines(truth, splits)
+            self.measure_truth(truth, splits)
             for rung in rungs:
                 began = time.monotonic()
-                new = self.add_members(truth, rung, splits)
-                new = max(new, self.add_in_context(truth, rung))
-                pairs = self.add_pairs(truth, rung, splits)
+                new = self.measure_members(truth, rung, splits)
+                pairs = self.measure_pairs(truth, rung, splits)
                 self.tables.save(SAVE_SECONDS)
                 evaluated, paired = evaluated + new, paired + pairs
                 if new or pairs:
                     took = f"{time.monotonic() - began:.1f} s"
                     say(f"{truth.name}, rung {rung}: {new} new members, {pairs} paired ({took})")
+            self.measure_sweep(truth)
         status = [row["status"] for row in self.members.values()]
         unfinished = status.count("pending") + status.count("training")
-        return Outcome(evaluated, paired, tuple(sorted(set(self.run.unusable))), unfinished)
+        unusable = tuple(sorted(set(self.run.unusable)))
+        return Outcome(evaluated, paired, unusable, unfinished, tuple(self.failures))
 
     def drop_taught(self, truth: Truth, splits: Sequence[str]) -> list[str]:
         """Drop what was judged on prompts that an objective of a newer member teaches.
@@ -147,151 +176,202 @@ class Evaluation:
         if set(truth.objectives) == {MLE}:
             return []
         said, teachers = [], ", ".join(sorted(set(truth.objectives) - {MLE}))
-        rows = select_rows(self.tables["completions"], member_id=truth.members)
-        judged = keys_of(rows, "split", "prompt")
-        for split, tokens in self._prompts(truth, splits).items():
-            whole = len(self._drawn[truth, split])
+        rows = where(self.tables["completions"], member_id=truth.members)
+        asked = keys_of(rows, "split", "prompt")
+        for split, tokens in self.prompts.judged(truth, splits).items():
+            whole = len(self.prompts.drawn(truth, split))
             if left := whole - len(tokens):
                 text = f"{left} of {whole} {split} prompts are taught by {teachers}"
                 said.append(f"{truth.name}: {text}, and judged for no member")
             kept = set(decode_rows(truth.language.vocabulary, tokens))
-            if all(prompt in kept for name, prompt in judged if name == split):
-                continue
-            mine: dict[str, Wanted] = {"member_id": truth.members}
-            ours: dict[str, Wanted] = {"member_a": truth.members}
-            all_of: dict[str, Wanted] = {**truth.names}
-            owners = {"completions": mine, "rules": mine, "pairwise": ours}
-            for name, own in (owners | {"baselines": all_of, "sets": all_of}).items():
-                if name in self.tables:
-                    self.tables.drop(name, split=split, **own)
+            if not all(prompt in kept for name, prompt in asked if name == split):
+                for table in {t for one in self.measures for t in one.tables if one.by_split}:
+                    self.tables.drop(table, split=split, **self._of_truth(table, truth))
         return said
 
-    def add_baselines(self, truth: Truth, splits: Sequence[str]) -> None:
-        """Add the baselines of the splits that have none yet."""
-        if "baselines" not in self.tables:
-            return
-        known = keys_of(self.tables["baselines"], *truth.names, "split")
-        lacking = [s for s in splits if (*truth.names.values(), s) not in known]
-        for split, tokens in (self._prompts(truth, lacking) if lacking else {}).items():
-            rows = measure_baselines(truth.language, truth.names, {split: tokens})
-            self.tables.add("baselines", rows)
+    def measure_truth(self, truth: Truth, splits: Sequence[str]) -> None:
+        """Measure what needs the language alone, where that was not done yet."""
+        for one in self._of("language"):
+            lacking = self._lacking_splits(one, truth, splits)
+            if not (lacking and one.applies(truth.language)):
+                continue
+            prompts = self.prompts.judged(truth, lacking) if one.by_split else {}
+            if prompts or not one.by_split:
+                place = dict(truth.names) | ({"split": list(prompts)} if prompts else {})
+                self._keep(one, AtTruth(truth, prompts), truth.names, place, truth.name)
 
-    def add_members(self, truth: Truth, rung: str, splits: Sequence[str]) -> int:
-        """Evaluate the members of a rung that the tables lack; give their number."""
-        lacking, prompts = self._find_lacking(truth, rung, splits)
-        if not lacking:
+    def measure_members(self, truth: Truth, rung: str, splits: Sequence[str]) -> int:
+        """Measure the members of a rung that the tables lack; give their number."""
+        at_rung = where(self.snapshots, rung=rung, member_id=truth.members)
+        steps = pairs_of(at_rung, "member_id", "step")
+        work = []
+        for one in self._of("snapshots"):
+            lacking, prompts = self._find_lacking(one, truth, rung, set(steps), splits)
+            if lacking and one.suits(rung) and one.applies(truth.language):
+                work.append((one, lacking, prompts))
+        wanted = set().union(*(lacking for _, lacking, _ in work))
+        if not wanted:
             return 0
-        at_rung = select_rows(self.snapshots, rung=rung)
-        steps = dict(zip(*(at_rung[c].to_pylist() for c in ("member_id", "step")), strict=True))
-        stacks = self.run.predictors(rung, sorted(lacking))
-        groups = collections.Counter(row["group"] for row in self.members.values())
-        for group, (ids, stack) in stacks.items():
-            own = (truth.language, stack, ids, rung)
-            found = measure_behaviour(*own, prompts, self.decoding, groups[group])
-            for name, rows in found.items():
-                self.tables.replace(name, rows, rung=rung, member_id=ids, split=prompts)
-            if "likelihood" in self.tables:
-                when = [steps[member] for member in ids]
-                rows = measure_likelihood(*own, when, groups[group])
-                self.tables.replace("likelihood", rows, rung=rung, member_id=ids)
-                if rung.startswith("@"):
-                    rows = measure_dynamics(*own, when, groups[group])
-                    self.tables.replace("dynamics", rows, rung=rung, member_id=ids)
+        stacks: Stacks = self.run.predictors(rung, sorted(wanted))
+        for one, lacking, prompts in work:
+            for group, (ids, stack) in stacks.items():
+                rows = [row for row, member in enumerate(ids) if member in lacking]
+                if rows:
+                    own = [ids[row] for row in rows]
+                    part = stack if len(rows) == len(ids) else take_members(stack, rows)
+                    when = [steps[member] for member in own]
+                    about = rung, own, part, when, self.sizes[group], self.decoding
+                    self._keep_members(one, AtRung(truth, prompts, *about))
         return sum(len(ids) for ids, _ in stacks.values())
 
-    def add_in_context(self, truth: Truth, rung: str) -> int:
-        """Ask the members of a rung in context where the language has a way; give their number."""
-        if "in_context" not in self.tables or not truth.language.family.in_context:
-            return 0
-        in_context.ask_observers(self.tables, truth)
-        at_rung = set(select_rows(self.snapshots, rung=rung)["member_id"].to_pylist())
-        own = at_rung & set(truth.members)
-        return in_context.ask_members(self.tables, self.run, truth, rung, own)
+    def measure_pairs(self, truth: Truth, rung: str, splits: Sequence[str]) -> int:
+        """Compare the members of a rung in pairs where some pair is lacking; give their number."""
+        known = where(self.tables["completions"], rung=rung, member_id=truth.members)
+        ids = sorted(set(known["member_id"].to_pylist()))
+        have = [s for s in PAIR_SPLITS if s in splits and (s,) in keys_of(known, "split")]
+        compared = 0
+        for most in sorted({one.most for one in self._of("pairs")}, reverse=True):
+            cells = [cell_of(self.members[member]) for member in ids]
+            chosen = [ids[row] for row in sample_members(cells, ids, most)]
+            group = [one for one in self._of("pairs") if one.most == most]
+            lacking = {s for one in group for s in self._unpaired(one, truth, rung, have, chosen)}
+            group = [one for one in group if one.applies(truth.language) and one.suits(rung)]
+            if len(chosen) > 1 and lacking and group:
+                self._compare(group, truth, rung, sorted(lacking), chosen)
+                compared = max(compared, len(chosen))
+        return compared
+
+    def _compare(
+        self,
+        group: Sequence[Measure],
+        truth: Truth,
+        rung: str,
+        splits: Sequence[str],
+        chosen: list[str],
+    ) -> None:
+        stacks: Stacks = self.run.predictors(rung, chosen)
+        ids = sorted(member for members, _ in stacks.values() for member in members)
+        at = AtPairs(
+            truth,
+            self.prompts.judged(truth, splits),
+            rung,
+            stacks,
+            [self.members[member] for member in ids],
+            lambda name: where(self.tables[name], rung=rung, member_id=ids),
+        )
+        for one in group:
+            place = {"rung": rung, "split": splits, **self._of_truth(one.first, truth)}
+            names = {**truth.names, "rung": rung}
+            self._keep(one, at, names, place, f"{truth.name} at rung {rung}")
+
+    def measure_sweep(self, truth: Truth) -> None:
+        """Draw conclusions from all that stands of a truth; they replace those of before."""
+        for one in self._of("sweep"):
+            if one.applies(truth.language):
+                members = [self.members[member] for member in truth.members]
+
+                def rows_of(name: str) -> pa.Table:
+                    return where(self.tables[name], **self._of_truth(name, truth))
+
+                at = AtSweep(truth, {}, self.run, members, rows_of)
+                place = self._of_truth(one.first, truth)
+                self._keep(one, at, truth.names, place, truth.name)
+
+    def _of(self, needs: str) -> list[Measure]:
+        return [one for one in self.measures if one.needs == needs]
+
+    def _of_truth(self, table: str, truth: Truth) -> dict[str, Any]:
+        """Tell which rows of a table are about a truth or its members."""
+        columns = self.tables.schemas[table].names
+        for side in ("member_id", "member_a"):
+            if side in columns:
+                return {side: truth.members}
+        return dict(truth.names)
+
+    def _lacking_splits(self, one: Measure, truth: Truth, splits: Sequence[str]) -> list[str]:
+        """Give the splits of a truth without rows; of a measure without splits, any word."""
+        columns = [*TRUTH, *(["split"] if one.by_split else [])]
+        known, names = keys_of(self.tables[one.first], *columns), tuple(truth.names.values())
+        if not one.by_split:
+            return [] if names in known else ["all"]
+        return [split for split in splits if (*names, split) not in known]
 
     def _find_lacking(
-        self, truth: Truth, rung: str, splits: Sequence[str]
+        self, one: Measure, truth: Truth, rung: str, asked: set[str], splits: Sequence[str]
     ) -> tuple[set[str], dict[str, Tokens]]:
-        """Give the members that lack anything at a rung, and the prompts of what they lack."""
-        at_rung = set(select_rows(self.snapshots, rung=rung)["member_id"].to_pylist())
-        asked = at_rung & set(truth.members)
-        here = select_rows(self.tables["completions"], rung=rung)
+        """Give the members at a rung without rows, and the prompts of what they lack."""
+        here = where(self.tables[one.first], rung=rung)
+        if not one.by_split:
+            return asked - set(here["member_id"].to_pylist()), {}
         done = keys_of(here, "member_id", "split")
         open_splits = {s: {m for m in asked if (m, s) not in done} for s in splits}
         # A split without prompts never has rows, and is no reason to load anything.
-        prompts = self._prompts(truth, [s for s in splits if open_splits[s]])
-        lacking = set().union(*(open_splits[split] for split in prompts))
-        if "likelihood" in self.tables:
-            known = select_rows(self.tables["likelihood"], rung=rung)
-            lacking |= asked - set(known["member_id"].to_pylist())
-        return lacking, prompts
+        prompts = self.prompts.judged(truth, [s for s in splits if open_splits[s]])
+        return set().union(*(open_splits[split] for split in prompts)), prompts
 
-    def add_pairs(self, truth: Truth, rung: str, splits: Sequence[str]) -> int:
-        """Compare the members of a rung in pairs where some pair is lacking; give their number."""
-        if "pairwise" not in self.tables:
-            return 0
-        known = select_rows(self.tables["completions"], rung=rung, member_id=truth.members)
-        ids = sorted(set(known["member_id"].to_pylist()))
-        chosen = [ids[row] for row in sample_members([self._cell(i) for i in ids], ids)]
-        stand = select_rows(self.tables["pairwise"], rung=rung, member_a=truth.members)
-        have = {split for (split,) in keys_of(known, "split")} & set(splits) & set(MEASURES)
-        lacking = [split for split in sorted(have) if not _is_paired(stand, split, chosen)]
-        if len(chosen) < 2 or not lacking:
-            return 0
-        stacks = self.run.predictors(rung, chosen)
-        laws = gather_laws(stacks, self._prompts(truth, lacking))
-        rules = select_rows(self.tables["rules"], rung=rung, member_id=chosen)
-        rows = measure_pairs(truth.language, truth.name, rung, stacks, laws, known, rules)
-        self.tables.replace("pairwise", rows, rung=rung, split=lacking, member_a=truth.members)
-        self._add_sets(truth, rung, list_members(stacks), laws)
-        return len(chosen)
-
-    def _add_sets(
-        self, truth: Truth, rung: str, ids: Sequence[str], laws: Mapping[str, np.ndarray]
-    ) -> None:
-        """Measure the members of a rung as a set, all together and cell by cell."""
-        shown = [self.members[m] | {"role": self.members[m].get("role", "report")} for m in ids]
-        own = {
-            name: select_rows(self.tables[name], rung=rung, member_id=ids)
-            for name in ("likelihood", "completions", "rules")
-        }
-        rows = measure_sets(shown, laws, own, {**truth.names, "rung": rung})
-        self.tables.replace("sets", rows, rung=rung, split=list(laws), **truth.names)
-
-    def _prompts(self, truth: Truth, splits: Iterable[str]) -> dict[str, Tokens]:
-        """Give the prompts of those splits that have any, without those that are taught.
-
-        Drawing them and finding what is taught takes seconds: it is done once.
-        """
+    def _unpaired(
+        self, one: Measure, truth: Truth, rung: str, splits: Sequence[str], chosen: Sequence[str]
+    ) -> list[str]:
+        """Give the splits of which rows are lacking, or stand for other members than these."""
+        own = where(self.tables[one.first], rung=rung, **self._of_truth(one.first, truth))
+        lacking = []
         for split in splits:
-            if (truth, split) in self._drawn:
-                continue
-            made = make_prompts(truth.language, [split], self.decoding)
-            drawn = made.get(split, np.zeros((0, 1), np.int32))
-            self._drawn[truth, split] = drawn
-            judged = find_judged(truth.objectives, truth.language, split, drawn)
-            self._judged[truth, split] = judged
-        found = {split: self._judged[truth, split] for split in splits}
-        return {split: tokens for split, tokens in found.items() if len(tokens)}
+            here, seen = where(own, split=split), set(chosen)
+            if "member_a" in here.column_names:
+                seen = {m for side in "ab" for m in here[f"member_{side}"].unique().to_pylist()}
+            if not here.num_rows or seen != set(chosen):
+                lacking.append(split)
+        return lacking
 
-    def _cell(self, member_id: str) -> tuple[str, ...]:
-        row = self.members[member_id]
-        return tuple(str(row[name]) for name in sorted(row) if name not in NOT_CELL)
+    def _keep_members(self, one: Measure, at: AtRung) -> None:
+        """Keep the rows of members; where they fail together, each is measured by itself."""
+        names = {"member_id": list(at.ids), "rung": at.rung}
+        place = names | ({"split": list(at.prompts)} if one.by_split else {})
+        told = f"member {', '.join(at.ids)} at rung {at.rung}"
+        if self._keep(one, at, names, place, told if len(at.ids) == 1 else ""):
+            return
+        for row, member in enumerate(at.ids) if len(at.ids) > 1 else ():
+            alone = {"ids": [member], "stack": take_members(at.stack, [row])}
+            self._keep_members(one, dataclasses.replace(at, steps=[at.steps[row]], **alone))
+
+    def _keep(
+        self, one: Measure, at: AtTruth, names: Rows, place: Mapping[str, Any], told: str
+    ) -> bool:
+        """Measure, and put the rows in the place of others; note what fails where it is told."""
+        try:
+            found = dict(one.function(at, **self.options.get(one.name, {})))
+            made = {name: _lay_out(one, name, found.pop(name, []), names) for name in one.tables}
+            if found:
+                raise unknown_name(f"measure {one.name}: table", next(iter(found)), one.tables)
+        except Exception as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            self.failures += [f"measure {one.name}, {told}: {cause}"] if told else []
+            return False
+        for name, rows in made.items():
+            if not rows.equals(where(self.tables[name], **place)):
+                self.tables.replace(name, rows, **place)
+        return True
 
 
-def _is_paired(pairs: pa.Table, split: str, ids: Sequence[str]) -> bool:
-    """Tell whether every measure of a split stands for exactly these members."""
-    own = select_rows(pairs, split=split)
-    seen = set(own["member_a"].unique().to_pylist()) | set(own["member_b"].unique().to_pylist())
-    counts = own.group_by("measure").aggregate([("value", "count")])
-    rows = dict(zip(counts["measure"].to_pylist(), counts["value_count"].to_pylist(), strict=True))
-    all_pairs = len(ids) * (len(ids) - 1)
-    wanted = {m: all_pairs if m.startswith("kl_") else all_pairs // 2 for m in MEASURES[split]}
-    return seen == set(ids) and rows == wanted
+def _lay_out(one: Measure, table: str, found: Any, names: Rows) -> pa.Table:
+    """Make the rows of a table from columns, in one part or several; names fill what they lack."""
+    schema, parts = one.tables[table], found if isinstance(found, list | tuple) else [found]
+    known = {name: value for name, value in names.items() if name in schema.names}
+    made = []
+    for part in parts:
+        columns = (
+            {n: part[n].to_pylist() for n in part.column_names}
+            if isinstance(part, pa.Table)
+            else part
+        )
+        made.append(make_table(f"measure {one.name}: table {table}", schema, {**known, **columns}))
+    return pa.concat_tables([schema.empty_table(), *made]).combine_chunks()
 
 
-def choose(field: str, asked: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+def choose(field: str, asked: Iterable[str] | None, known: Sequence[str]) -> list[str]:
     """Give what is asked for in the order of what is known; everything where nothing is asked."""
-    for name in asked or ():
+    wanted = None if asked is None else list(asked)
+    for name in wanted or ():
         if name not in known:
             raise unknown_name(field, name, known)
-    return [name for name in known if asked is None or name in asked]
+    return [name for name in known if wanted is None or name in wanted]

@@ -1,6 +1,7 @@
 """How often completions keep a rule."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,3 +64,17 @@ def _judge_rows(
         rows = np.minimum(np.arange(first, first + PIECE), len(distinct) - 1)
         held.append(np.asarray(language.judge(rule, distinct[rows], prompt_length), bool))
     return np.concatenate(held)[place.reshape(-1)]
+
+
+RATE_COLUMNS: Mapping[str, type] = {
+    "rate": float,
+    "rate_finished": float,
+    "finished": float,
+    "prompts": int,
+    "unsatisfiable": int,
+}
+
+
+def rate_columns(rates: Rates) -> dict[str, Any]:
+    """Give rates as columns of a table."""
+    return {name: getattr(rates, name) for name in RATE_COLUMNS}

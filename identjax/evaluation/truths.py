@@ -4,10 +4,11 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from identjax import languages
-from identjax.languages.language import Language
-from identjax.training.objective import MLE
+from identjax.languages import Language
+from identjax.schema import TRUTH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +24,7 @@ class Truth:
     @property
     def names(self) -> dict[str, str | int]:
         """The columns that say which truth a row is about."""
-        return {
-            "language": self.name,
-            "max_length": self.max_length,
-            "language_options": self.options,
-        }
+        return dict(zip(TRUTH, (self.name, self.max_length, self.options), strict=True))
 
     @functools.cached_property
     def language(self) -> Language:
@@ -35,13 +32,12 @@ class Truth:
         return languages.make(self.name, self.max_length, **json.loads(self.options))
 
 
-def find_truths(members: Iterable[Mapping[str, object]]) -> list[Truth]:
+def find_truths(members: Iterable[Mapping[str, Any]]) -> list[Truth]:
     """Tell the truths of some rows of members.parquet apart, in order."""
-    found: dict[tuple[str, int, str], dict[str, str]] = {}
+    found: dict[tuple[Any, ...], dict[str, str]] = {}
     for row in members:
-        key = (str(row["language"]), int(str(row["max_length"])), str(row["language_options"]))
-        own = found.setdefault(key, {})
-        own[str(row["member_id"])] = str(row.get("objective", MLE))
+        key = tuple(row[name] for name in TRUTH)
+        found.setdefault(key, {})[row["member_id"]] = row["objective"]
     return [
         Truth(*key, members=tuple(sorted(own)), objectives=tuple(sorted(set(own.values()))))
         for key, own in sorted(found.items())

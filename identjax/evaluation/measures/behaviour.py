@@ -1,0 +1,57 @@
+"""What members write after prompts, and which rules that keeps."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from identjax.evaluation.completions import Continuations, complete_members
+from identjax.evaluation.measure import AtRung, Rows, measure
+from identjax.evaluation.prompting import decode_rows
+from identjax.evaluation.rates import RATE_COLUMNS, judge_members, rate_columns
+from identjax.schema import schema_of
+
+TABLES = {
+    "completions": schema_of(
+        member_id=str, rung=str, split=str, prompt=str, completion=str, finished=bool
+    ),
+    "rules": schema_of(member_id=str, rung=str, split=str, rule=str, **RATE_COLUMNS),
+}
+
+
+@measure("behaviour", TABLES, needs="snapshots", decodes=True)
+def measure_behaviour(at: AtRung) -> Mapping[str, list[Rows]]:
+    """Continue the prompts of every split greedily, and judge what follows by every rule."""
+    completions, rules = [], []
+    for split, found in _complete_splits(at).items():
+        completions.append(_list_completions(at, split, found))
+        for rule in at.language.judged:
+            rates = judge_members(at.language, rule, at.prompts[split], *found)
+            rules.append({"split": split, "rule": rule, **rate_columns(rates)})
+    return {"completions": completions, "rules": rules}
+
+
+def _complete_splits(at: AtRung) -> dict[str, Continuations]:
+    """Continue all prompts of one length in one call, so that it is compiled once."""
+    found = {}
+    for length in sorted({tokens.shape[1] for tokens in at.prompts.values()}):
+        splits = [split for split, tokens in at.prompts.items() if tokens.shape[1] == length]
+        together = np.concatenate([at.prompts[split] for split in splits])
+        done = complete_members(at.stack, together, at.decoding.seed, at.group_size)
+        ends = np.cumsum([len(at.prompts[split]) for split in splits])[:-1]
+        parts = zip(np.split(done.tokens, ends, 1), np.split(done.finished, ends, 1), strict=True)
+        found.update({s: Continuations(*part) for s, part in zip(splits, parts, strict=True)})
+    return {split: found[split] for split in at.prompts}
+
+
+def _list_completions(at: AtRung, split: str, found: Continuations) -> Rows:
+    prompts_NxP, vocabulary = at.prompts[split], at.language.vocabulary
+    m, n = found.finished.shape
+    after = found.tokens[:, :, prompts_NxP.shape[1] :].reshape(m * n, -1)
+    return {
+        "member_id": np.repeat(np.asarray(at.ids, object), n),
+        "split": split,
+        "prompt": np.tile(decode_rows(vocabulary, prompts_NxP), m),
+        "completion": decode_rows(vocabulary, after),
+        "finished": found.finished.reshape(-1),
+    }
+
