@@ -25,6 +25,8 @@ class Change(abc.ABC):
 
     name: ClassVar[str]
     scales: ClassVar[bool] = True
+    # Whether it draws something: then α = 1 does not leave parameters as they are.
+    draws: ClassVar[bool] = True
 
     @abc.abstractmethod
     def exact_for(self, model: Model) -> str:
@@ -61,7 +63,7 @@ def change_params(model: Model, params: Params, change: str, alpha: float, seed:
 class Unchanged(Change):
     """No change."""
 
-    scales = False
+    scales = draws = False
 
     def exact_for(self, model: Model) -> str:
         """Suits every model."""
@@ -75,6 +77,8 @@ class Unchanged(Change):
 class Rescale(Change):
     """W₁, b₁ → αW₁, αb₁ and W₂ → W₂/α in every feed-forward net."""
 
+    draws = False
+
     def exact_for(self, model: Model) -> str:
         """ReLU alone is positively homogeneous."""
         fits = isinstance(model, Transformer) and model.activation == "relu"
@@ -86,6 +90,25 @@ class Rescale(Change):
             block["up"]["kernel"] *= alpha
             block["up"]["bias"] *= alpha
             block["down"]["kernel"] /= alpha
+
+
+@CHANGES.register("permute")
+class Permute(Change):
+    """Hidden units in another order: of every feed-forward net and value head, or of every cell."""
+
+    scales = False
+
+    def exact_for(self, model: Model) -> str:
+        """Known for nets of blocks and of plain cells."""
+        fits = isinstance(model, Transformer | LSTM | GRU | RNN)
+        return "" if fits else f"a transformer, lstm, gru or rnn, not {_describe(model)}"
+
+    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
+        """Move units and what reads them alike."""
+        if isinstance(model, Transformer):
+            _permute_blocks(model, params, random)
+        else:
+            _permute_cells(model, params, random)
 
 
 @CHANGES.register("query_key")
@@ -140,25 +163,6 @@ class All(Change):
         """Make one after the other."""
         for part in self.parts:
             part.apply(model, params, alpha, random)
-
-
-@CHANGES.register("permute")
-class Permute(Change):
-    """Hidden units in another order: of every feed-forward net and value head, or of every cell."""
-
-    scales = False
-
-    def exact_for(self, model: Model) -> str:
-        """Known for nets of blocks and of plain cells."""
-        fits = isinstance(model, Transformer | LSTM | GRU | RNN)
-        return "" if fits else f"a transformer, lstm, gru or rnn, not {_describe(model)}"
-
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
-        """Move units and what reads them alike."""
-        if isinstance(model, Transformer):
-            _permute_blocks(model, params, random)
-        else:
-            _permute_cells(model, params, random)
 
 
 def _permute_blocks(model: Transformer, params: Any, random: np.random.Generator) -> None:
