@@ -1,4 +1,4 @@
-"""The identifiability curve d(ε), and the index that summarises it."""
+"""The identifiability index of a curve d(ε). Axes: K rung, M member."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,13 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from identjax.evaluation.eval_tables import select_rows
-from identjax.statistics.intervals import Interval, bca_interval, pair_interval
-from identjax.statistics.resampling import Array
+from identjax.statistics.intervals import Array, Interval, bca_interval, pair_interval
 
-MEASURE = "js_next"
 FEWEST_RUNGS, FEWEST_MEMBERS = 3, 4
 
 
@@ -31,49 +27,12 @@ class Index:
 
 
 class Panel(NamedTuple):
-    """Divergences of the same members at several rungs: [rung, M, M] on and off the support."""
+    """Divergences of the same members at several rungs: [K, M, M] on and off the support."""
 
     members: list[str]
     epsilons: Array
     on: Array
     off: Array
-
-
-def make_matrix(pairs: pa.Table, ids: Sequence[str]) -> Array:
-    """Give the rows of one measure as a matrix [M, M]; NaN where there is no row."""
-    place = {member: row for row, member in enumerate(ids)}
-    matrix = np.full((len(ids), len(ids)), np.nan)
-    own = select_rows(pairs, member_a=ids, member_b=ids)
-    a = [place[member] for member in own["member_a"].to_pylist()]
-    b = [place[member] for member in own["member_b"].to_pylist()]
-    matrix[a, b] = own["value"].to_numpy()
-    # Symmetric measures are listed once.
-    return np.where(np.isnan(matrix), matrix.T, matrix)
-
-
-def make_panel(pairwise: pa.Table, members: Sequence[str], measure: str = MEASURE) -> Panel:
-    """Take the members that have every rung from the widest ε to the smallest that most reach.
-
-    Only members compared at every rung count, so that the curve compares a member with itself at
-    other ε and not with others. The smallest rungs are left out while fewer than half of the
-    members have them.
-    """
-    own = select_rows(pairwise, measure=measure, split=["id", "ood"], member_a=members)
-    names = [r for r in own["rung"].unique().to_pylist() if r != "final" and not r.startswith("@")]
-    names.sort(key=float, reverse=True)
-    present = [_members_at(select_rows(own, rung=rung)) & set(members) for rung in names]
-    most = max((len(found) for found in present), default=0)
-    kept = [k for k, found in enumerate(present) if 2 * len(found) >= most]
-    ids = sorted(set.intersection(*(present[k] for k in kept))) if kept else []
-    shape = (len(kept), len(ids), len(ids))
-    found = {
-        split: np.array(
-            [make_matrix(select_rows(own, rung=names[k], split=split), ids) for k in kept]
-        ).reshape(shape)
-        for split in ("id", "ood")
-    }
-    epsilons = np.array([float(names[k]) for k in kept])
-    return Panel(ids, epsilons, found["id"], found["ood"])
 
 
 def measure_index(
@@ -121,7 +80,3 @@ def _slope(epsilons_K: Array, values_KxMxM: Array, counts_M: Array) -> float:
     if not (np.isfinite(means_K).all() and (means_K > 0).all()):
         return np.nan
     return float(np.polyfit(np.log(epsilons_K), np.log(means_K), 1)[0])
-
-
-def _members_at(pairs: pa.Table) -> set[str]:
-    return set(pairs["member_a"].to_pylist()) | set(pairs["member_b"].to_pylist())

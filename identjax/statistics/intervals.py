@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import scipy.stats
 
-from identjax.statistics.resampling import RESAMPLES, Array, draw_counts, studentise, trimmed_mean
-
+Array = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
 EVERYWHERE: Bounds = (-np.inf, np.inf)
+RESAMPLES = 4000
+LEVEL = 0.95
+TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 
 
 class Interval(NamedTuple):
-    """An estimate with its interval, and the number of seeds; NaN ends where there are too few."""
+    """An estimate with its 95% interval, and the number of seeds; NaN ends where these are few."""
 
     value: float
     low: float
@@ -33,61 +35,52 @@ class Contrast(NamedTuple):
     p_value: float
 
 
-def interquartile_mean(values: npt.ArrayLike) -> float:
-    """Mean of the middle half: a quarter of the values (rounded down) is dropped at each end.
-
-    >>> interquartile_mean([0, 1, 2, 3, 4, 5, 6, 1000])
-    3.5
-    """
-    return float(trimmed_mean(np.asarray(values, np.float64), 0.25)[0])
-
-
 def seed_interval(
     values: npt.ArrayLike,
     cells: Sequence[object] | None = None,
-    level: float = 0.95,
     trim: float = 0.0,
     bounds: Bounds = EVERYWHERE,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """Mean over cells of the cell's (trimmed) mean over seeds, with a studentised bootstrap.
 
     Seeds are resampled within their cell; each resample gives t = (θ* − θ)/se*, and the interval
-    is (θ − t_high·se, θ − t_low·se), cut to `bounds`. `trim` = .25 gives interquartile means.
-    Below five degrees of freedom Student's t takes the place of resampling. Efron and Tibshirani,
-    An Introduction to the Bootstrap, section 12.5.
+    is (θ − t_high·se, θ − t_low·se), cut to `bounds`. `trim` = .25 gives interquartile means: a
+    quarter of the values (rounded down) is dropped at each end. Below five degrees of freedom
+    Student's t takes the place of resampling. Efron and Tibshirani, An Introduction to the
+    Bootstrap, section 12.5.
 
     >>> seed_interval([1.0, 2.0, 3.0]).value
     2.0
+    >>> seed_interval([0, 1, 2, 3, 4, 5, 6, 1000], trim=0.25).value
+    3.5
     """
-    parts = _split_cells(values, cells)
+    flat_N = np.asarray(values, np.float64).reshape(-1)
+    parts = [flat_N[rows] for rows in _rows_by_cell(len(flat_N), cells)]
     if not parts:
         return Interval(np.nan, np.nan, np.nan, 0)
     weights = [1 / len(parts)] * len(parts)
-    return _weighted_interval(parts, weights, level, trim, bounds, seed)
+    return _weighted_interval(parts, weights, trim, bounds, resamples, seed)
 
 
 def contrast_unpaired(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    level: float = 0.95,
-    trim: float = 0.0,
-    seed: int = 0,
+    a: npt.ArrayLike, b: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = 0
 ) -> Contrast:
     """Mean of a minus mean of b, different seeds: interval as above, permutation test of t."""
     parts = [np.asarray(a, np.float64), np.asarray(b, np.float64)]
-    interval = _weighted_interval(parts, [1.0, -1.0], level, trim, EVERYWHERE, seed)
+    interval = _weighted_interval(parts, [1.0, -1.0], 0.0, EVERYWHERE, resamples, seed)
     together, n = np.concatenate(parts), len(parts[0])
     rng = np.random.default_rng(seed)
-    shuffled = rng.permuted(np.tile(together, (RESAMPLES, 1)), axis=1)
-    t_R = _t_statistic([shuffled[:, :n], shuffled[:, n:]], trim)
-    observed = float(_t_statistic([part[None] for part in parts], trim)[0])
+    shuffled = rng.permuted(np.tile(together, (resamples, 1)), axis=1)
+    t_R = _t_statistic(shuffled[:, :n], shuffled[:, n:])
+    observed = float(_t_statistic(*(part[None] for part in parts))[0])
     more = np.count_nonzero(np.abs(t_R) >= abs(observed) * (1 - 1e-9))
-    return Contrast(interval, (1 + int(more)) / (1 + RESAMPLES))
+    return Contrast(interval, (1 + int(more)) / (1 + resamples))
 
 
 def contrast_paired(
-    a: npt.ArrayLike, b: npt.ArrayLike, level: float = 0.95, seed: int = 0
+    a: npt.ArrayLike, b: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = 0
 ) -> Contrast:
     """Mean of a − b where a and b share seeds: interval as above, and the sign-flip test.
 
@@ -97,20 +90,20 @@ def contrast_paired(
     0.125
     """
     gaps_N = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    interval = seed_interval(gaps_N, level=level, seed=seed)
+    interval = seed_interval(gaps_N, resamples=resamples, seed=seed)
     n = len(gaps_N)
     if n <= 12:
         signs = np.array(list(itertools.product((-1, 1), repeat=n)), np.float64)
         extra = 0
     else:
-        signs = np.random.default_rng(seed).choice((-1.0, 1.0), (RESAMPLES, n))
+        signs = np.random.default_rng(seed).choice((-1.0, 1.0), (resamples, n))
         extra = 1
     sums = np.abs(signs @ gaps_N)
     more = np.count_nonzero(sums >= abs(gaps_N.sum()) * (1 - 1e-9))
     return Contrast(interval, int(more + extra) / (len(signs) + extra))
 
 
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
+def wilson_interval(successes: int, n: int) -> Interval:
     """Wilson's score interval of a rate.
 
     >>> [round(x, 3) for x in wilson_interval(0, 10)]
@@ -118,13 +111,8 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     """
     if not n:
         return Interval(np.nan, np.nan, np.nan, 0)
-    z = float(scipy.stats.norm.ppf((1 + level) / 2))
-    rate, shrink = successes / n, 1 + z * z / n
-    centre = (rate + z * z / (2 * n)) / shrink
-    half = z / shrink * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else float(centre - half)
-    high = 1.0 if successes == n else float(centre + half)
-    return Interval(rate, low, high, n)
+    found = scipy.stats.binomtest(successes, n).proportion_ci(LEVEL, "wilson")
+    return Interval(successes / n, float(found.low), float(found.high), n)
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
@@ -145,8 +133,8 @@ def pair_interval(
     values_MxM: npt.ArrayLike,
     pairs_MxM: npt.NDArray[np.bool_] | None = None,
     cells: Sequence[object] | None = None,
-    level: float = 0.95,
     bounds: Bounds = (0.0, np.inf),
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """Mean of a pairwise measure over members, with a studentised bootstrap of the members.
@@ -163,28 +151,24 @@ def pair_interval(
     m = len(values)
     wanted = ~np.eye(m, dtype=bool) if pairs_MxM is None else pairs_MxM & ~np.eye(m, dtype=bool)
     wanted = wanted | wanted.T
-    used = np.asarray(wanted.any(axis=1), bool)
-    if used.sum() < 2:
-        return Interval(np.nan, np.nan, np.nan, int(used.sum()))
+    used = np.flatnonzero(wanted.any(axis=1))
+    if len(used) < 2:
+        return Interval(np.nan, np.nan, np.nan, len(used))
     d: Array = np.where(wanted, (values + values.T) / 2, 0)[used][:, used]
     w = wanted[used][:, used].astype(np.float64)
-    kept = None if cells is None else [cells[int(row)] for row in np.flatnonzero(used)]
-    one = np.ones((1, len(d)))
-    value, se = (float(x[0]) for x in _pair_mean(d, w, one))
+    value, se = (float(x[0]) for x in _pair_mean(d, w, np.ones((1, len(d)))))
     if len(d) < 3 or not np.isfinite(value):
         return Interval(value, np.nan, np.nan, len(d))
-    counts_RxM = draw_counts(len(d), kept, seed)
-    value_R, se_R = _pair_mean(d, w, counts_RxM)
-    low, high = studentise(value, se, value_R, se_R, level, len(d) - 1)
+    kept = None if cells is None else [cells[int(row)] for row in used]
+    counts_RxM = _draw_counts(len(d), kept, seed, resamples)
+    low, high = _studentise(value, se, *_pair_mean(d, w, counts_RxM), len(d) - 1)
     return Interval(value, max(low, bounds[0]), min(high, bounds[1]), len(d))
 
 
 def bca_interval(
     statistic: Callable[[npt.NDArray[np.int64]], float],
     cells: Sequence[object],
-    level: float = 0.95,
     resamples: int = 1000,
-    bounds: Bounds = EVERYWHERE,
     seed: int = 0,
 ) -> Interval:
     """Bias-corrected accelerated bootstrap of any statistic of members, resampled within cells.
@@ -194,7 +178,7 @@ def bca_interval(
     """
     n = len(cells)
     value = float(statistic(np.arange(n)))
-    counts_RxM = draw_counts(n, cells, seed, resamples).astype(np.int64)
+    counts_RxM = _draw_counts(n, cells, seed, resamples).astype(np.int64)
     found = np.array([statistic(np.repeat(np.arange(n), counts)) for counts in counts_RxM])
     left_out = np.array([statistic(np.delete(np.arange(n), i)) for i in range(n)])
     found, left_out = found[np.isfinite(found)], left_out[np.isfinite(left_out)]
@@ -205,40 +189,54 @@ def bca_interval(
     gaps = left_out.mean() - left_out
     spread = (gaps**2).sum() ** 1.5
     a = (gaps**3).sum() / (6 * spread) if spread > 0 else 0.0
-    z = z0 + scipy.stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    z = z0 + scipy.stats.norm.ppf(TAILS)
     low, high = np.quantile(found, scipy.stats.norm.cdf(z0 + z / (1 - a * z)))
-    return Interval(value, max(float(low), bounds[0]), min(float(high), bounds[1]), n)
+    return Interval(value, float(low), float(high), n)
 
 
-def _split_cells(values: npt.ArrayLike, cells: Sequence[object] | None) -> list[Array]:
-    flat = np.asarray(values, np.float64).reshape(-1)
-    if cells is None:
-        return [flat] if len(flat) else []
-    gathered: dict[object, list[float]] = {}
-    for cell, value in zip(cells, flat, strict=True):
-        gathered.setdefault(cell, []).append(value)
-    return [np.array(part) for part in gathered.values()]
+def _rows_by_cell(n: int, cells: Sequence[object] | None) -> list[list[int]]:
+    found: dict[object, list[int]] = {}
+    for row, cell in zip(range(n), [None] * n if cells is None else cells, strict=True):
+        found.setdefault(cell, []).append(row)
+    return list(found.values())
+
+
+def _trimmed_mean(values: Array, trim: float) -> tuple[Array, Array]:
+    """Trimmed mean and its standard error along the last axis (Yuen's, from winsorised values)."""
+    n = values.shape[-1]
+    g = int(trim * n)
+    ordered = np.sort(values, -1)
+    kept = n - 2 * g
+    mean = ordered[..., g : n - g].mean(-1)
+    if kept < 2:
+        return mean, np.full_like(mean, np.nan)
+    held = np.clip(ordered, ordered[..., g : g + 1], ordered[..., n - g - 1 : n - g])
+    return mean, np.sqrt((n - 1) * held.var(-1, ddof=1) / (kept * (kept - 1)))
 
 
 def _combine(parts: Sequence[Array], weights: Sequence[float], trim: float) -> tuple[Array, Array]:
-    found = [trimmed_mean(part, trim) for part in parts]
+    found = [_trimmed_mean(part, trim) for part in parts]
     value = sum(w * mean for w, (mean, _) in zip(weights, found, strict=True))
     variance = sum(w * w * se**2 for w, (_, se) in zip(weights, found, strict=True))
     return np.asarray(value), np.sqrt(np.asarray(variance))
 
 
-def _t_statistic(parts: Sequence[Array], trim: float) -> Array:
-    value, se = _combine(parts, [1.0, -1.0], trim)
-    far = np.where(np.abs(value) > 0, np.copysign(np.inf, value), 0)
-    return np.divide(value, se, out=far, where=se > 0)
+def _t_statistic(*parts: Array) -> Array:
+    return _divide(*_combine(parts, [1.0, -1.0], 0.0))
+
+
+def _divide(gap: Array, se: Array, least: float = 0.0) -> Array:
+    """Give t = gap/se; a gap without spread is infinitely far off, unless it is none."""
+    far = np.where(np.abs(gap) > 0, np.copysign(np.inf, gap), 0)
+    return np.divide(gap, se, out=far, where=se > least)
 
 
 def _weighted_interval(
     parts: Sequence[Array],
     weights: Sequence[float],
-    level: float,
     trim: float,
     bounds: Bounds,
+    resamples: int,
     seed: int,
 ) -> Interval:
     n = sum(len(part) for part in parts)
@@ -246,11 +244,31 @@ def _weighted_interval(
     if not np.isfinite(se):
         return Interval(value, np.nan, np.nan, n)
     rng = np.random.default_rng(seed)
-    drawn = [part[rng.integers(len(part), size=(RESAMPLES, len(part)))] for part in parts]
-    value_R, se_R = _combine(drawn, weights, trim)
+    drawn = [part[rng.integers(len(part), size=(resamples, len(part)))] for part in parts]
     freedom = sum(len(part) - 2 * int(trim * len(part)) - 1 for part in parts)
-    low, high = studentise(value, se, value_R, se_R, level, freedom)
+    low, high = _studentise(value, se, *_combine(drawn, weights, trim), freedom)
     return Interval(value, max(low, bounds[0]), min(high, bounds[1]), n)
+
+
+def _studentise(
+    value: float, se: float, value_R: Array, se_R: Array, freedom: int
+) -> tuple[float, float]:
+    """Turn resampled t values into an interval; Student's t where they are too few or too wild."""
+    t_R = _divide(value_R - value, se_R, least=1e-12 * (1 + abs(value)))
+    t_R = t_R[~np.isnan(t_R)]
+    ends = np.quantile(t_R, TAILS, method="inverted_cdf") if len(t_R) else np.full(2, np.inf)
+    if freedom < 5 or not np.isfinite(ends).all():
+        ends = scipy.stats.t.ppf(TAILS, max(freedom, 1))
+    return float(value - ends[1] * se), float(value - ends[0] * se)
+
+
+def _draw_counts(n: int, cells: Sequence[object] | None, seed: int, resamples: int) -> Array:
+    """Draw how often each member comes in each resample, within cells, [R, M]."""
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((resamples, n))
+    for rows in _rows_by_cell(n, cells):
+        counts[:, rows] = rng.multinomial(len(rows), [1 / len(rows)] * len(rows), size=resamples)
+    return counts
 
 
 def _pair_mean(d_MxM: Array, w_MxM: Array, counts_RxM: Array) -> tuple[Array, Array]:

@@ -6,26 +6,21 @@ Axes: N member, P column of a design.
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from identjax.evaluation.cells import CHOICES
-from identjax.evaluation.eval_tables import select_rows
-from identjax.statistics.intervals import Interval, bca_interval
-from identjax.statistics.resampling import Array
+from identjax.statistics.intervals import Array, Interval, bca_interval
 
-SEEDS = ("init_seed", "data_seed", "noise_seed")
 COVARIATE, RESIDUAL = "log KL to the truth", "residual"
-FEWEST_MEMBERS, FEWEST_SEEDS = 8, 4
-# Columns of members.parquet that are no choice of the experimenter.
-NOT_FACTORS = {*SEEDS, "member_id", "group", "language", "role", "status", "steps", "cause"}
-NOT_FACTORS |= {"start_digest", "start_member"}
+FEWEST_SEEDS = 4
+Rows = npt.NDArray[np.int64]
+# The columns [N, P] of a linear model, by source.
+Terms = Mapping[str, Array]
 
 
-@dataclasses.dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """One source of variance: its share of the total, corrected for chance, with an interval.
 
     `note` says what else is in it. `freedom` counts its parameters.
@@ -38,52 +33,41 @@ class Share:
     note: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Term:
-    """A source with its part of the design: columns [N, P]."""
-
-    source: str
-    columns: Array
-
-
 def decompose_variance(
     values: npt.ArrayLike,
     members: Sequence[Mapping[str, object]],
     factors: Sequence[str],
+    seeds: Sequence[str],
     kl_nats: npt.ArrayLike | None = None,
     resamples: int = 200,
     seed: int = 0,
 ) -> list[Share]:
     """Split the variance of one number per member over the factors that vary among the members.
 
-    A linear model holds log KL as covariate, the factors, and each seed within its cell (the
-    members that share all factors), because seed 0 of one architecture has nothing to do with
-    seed 0 of another. For a source with sum of squares SS on f degrees of freedom, given all
+    A linear model holds log KL as covariate, the factors, and each of the `seeds` within its cell
+    (the members that share all factors), because seed 0 of one architecture has nothing to do
+    with seed 0 of another. For a source with sum of squares SS on f degrees of freedom, given all
     other sources (for factors: all others but the seeds), the share is
     ω² = (SS − f·MS_residual)/(SS_total + MS_residual), the raw share SS/SS_total; ω² may fall
     below 0 where there is nothing; for the residual it is (n−1)·MS_residual over the same. A seed
     that has no replicates goes into the residual, which says so. Shares of a balanced design
-    add up to about 1. Intervals are BCa over
-    initialisation seeds, resampled within cells with all their data seeds; there is none below
-    four seeds per cell.
+    add up to about 1. Intervals are BCa over the first of the seeds, resampled within cells with
+    all members that share it; there is none below four per cell.
     """
-    y = np.asarray(values, np.float64)
-    covariate = None if kl_nats is None else np.log(np.maximum(np.asarray(kl_nats), 1e-9))
     varied, aliases = find_factors(members, factors)
     cells = ["|".join(str(row[f]) for f in varied) for row in members]
-    sources = _Sources(y, covariate, varied, members, cells)
-    drawn = _Resamples.of(sources)
-    point, confounded = sources.measure(np.arange(len(y)), drawn.clusters)
+    design = _Design.of(values, kl_nats, members, varied, seeds, cells)
+    clusters = design.seeds[seeds[0]][1]
+    point, confounded = design.measure(np.arange(len(cells)), clusters)
     # A member drawn twice is no replicate of a seed that has none.
-    apart = dataclasses.replace(sources, without_replicates=tuple(confounded))
-    drawn = dataclasses.replace(drawn, sources=apart)
+    kept = {name: labels for name, labels in design.seeds.items() if name not in confounded}
+    design = dataclasses.replace(design, seeds=kept)
+    intervals = _resample(design, clusters, cells, point, resamples, seed)
     notes = {name: f"with {', '.join(others)}" for name, others in aliases.items() if others}
     notes |= {RESIDUAL: f"holds {', '.join(confounded)}"} if confounded else {}
     return [
-        Share(
-            name, drawn.interval_of(name, share, resamples, seed), raw, freedom, notes.get(name, "")
-        )
-        for name, (share, raw, freedom) in point.items()
+        Share(name, intervals[name], found.raw, found.freedom, notes.get(name, ""))
+        for name, found in point.items()
     ]
 
 
@@ -111,159 +95,135 @@ def find_factors(
     return list(aliases), aliases
 
 
+class _Found(NamedTuple):
+    share: float
+    raw: float
+    freedom: int
+
+
+_NOTHING = _Found(np.nan, np.nan, 0)
+
+
 @dataclasses.dataclass(frozen=True)
-class _Sources:
-    """Everything that designs are made of, so that they can be made for any rows."""
+class _Design:
+    """Everything that linear models are made of, so that they can be made for any rows.
+
+    Labels are numbers [N]. A seed has two: its own, and those within its cell.
+    """
 
     y: Array
-    covariate: Array | None
-    factors: Sequence[str]
-    members: Sequence[Mapping[str, object]]
-    cells: Sequence[str]
-    without_replicates: Sequence[str] = ()
+    log_kl: Array | None
+    factors: Mapping[str, Rows]
+    seeds: Mapping[str, tuple[Rows, Rows]]
+    clustered: str
 
-    def measure(
-        self, rows: npt.NDArray[np.int64], copies: npt.NDArray[np.int64]
-    ) -> tuple[dict[str, tuple[float, float, int]], list[str]]:
-        """Give (adjusted share, raw share, degrees of freedom) by source, and seeds left out."""
-        y = self.y[rows]
-        main = self._main_terms(rows)
-        nested, confounded = self._seed_terms(rows, copies, main)
-        total = float(((y - y.mean()) ** 2).sum())
-        everything = [*main, *nested]
-        residual, left = _residual(y, everything)
+    @classmethod
+    def of(
+        cls,
+        values: npt.ArrayLike,
+        kl_nats: npt.ArrayLike | None,
+        members: Sequence[Mapping[str, object]],
+        factors: Sequence[str],
+        seeds: Sequence[str],
+        cells: Sequence[str],
+    ) -> "_Design":
+        """Number the labels of all members."""
+        log_kl = None if kl_nats is None else np.log(np.maximum(np.asarray(kl_nats), 1e-9))
+        own = {name: [str(row.get(name)) for row in members] for name in (*factors, *seeds)}
+        within = {s: [f"{c}|{one}" for c, one in zip(cells, own[s], strict=True)] for s in seeds}
+        return cls(
+            np.asarray(values, np.float64),
+            log_kl,
+            {name: _number(own[name]) for name in factors},
+            {name: (_number(own[name]), _number(within[name])) for name in seeds},
+            seeds[0],
+        )
+
+    def measure(self, rows: Rows, copies: Rows) -> tuple[dict[str, _Found], list[str]]:
+        """Give what each source explains among some rows, and the seeds that are left out."""
+        y, main = self.y[rows], self._main_terms(rows)
+        terms, confounded = self._add_seeds(rows, copies, main)
+        total = float(((y - y.mean()) ** 2).sum()) or np.nan
+        residual, left = _residual(y, terms)
         scale = residual / left if left else 0.0
         found = {}
-        for term in everything:
-            others = [t for t in (main if term in main else everything) if t is not term]
+        for name, columns in terms.items():
+            others = {k: term for k, term in (main if name in main else terms).items() if k != name}
             without, left_without = _residual(y, others)
-            within, left_within = _residual(y, [*others, term])
+            within, left_within = _residual(y, others | {name: columns})
             freedom, explained = left_without - left_within, without - within
-            raw = explained / total if total > 0 else np.nan
-            share = (explained - freedom * scale) / (total + scale) if total > 0 else np.nan
-            found[term.source] = (share, raw, freedom)
-        noise = (len(y) - 1) * scale / (total + scale) if total > 0 else np.nan
-        found[RESIDUAL] = (noise, residual / total if total > 0 else np.nan, left)
+            share = (explained - freedom * scale) / (total + scale)
+            found[name] = _Found(share, explained / total, freedom)
+        found[RESIDUAL] = _Found((len(y) - 1) * scale / (total + scale), residual / total, left)
         return found, confounded
 
-    def _main_terms(self, rows: npt.NDArray[np.int64]) -> list[Term]:
-        terms = []
-        if self.covariate is not None and np.ptp(self.covariate[rows]) > 0:
-            terms.append(Term(COVARIATE, self.covariate[rows][:, None]))
-        for name in self.factors:
-            labels = [str(self.members[row][name]) for row in rows]
-            terms.append(Term(name, _indicators(labels)))
-        return terms
+    def _main_terms(self, rows: Rows) -> Terms:
+        terms = {}
+        if self.log_kl is not None and np.ptp(self.log_kl[rows]) > 0:
+            terms[COVARIATE] = self.log_kl[rows][:, None]
+        return terms | {name: _indicators(labels[rows]) for name, labels in self.factors.items()}
 
-    def _seed_terms(
-        self, rows: npt.NDArray[np.int64], copies: npt.NDArray[np.int64], main: list[Term]
-    ) -> tuple[list[Term], list[str]]:
-        """Seeds within cells, as long as they leave something to measure the rest by."""
-        terms: list[Term] = []
-        confounded = []
-        for name in SEEDS:
-            own = [str(self.members[row].get(name)) for row in rows]
-            if len(set(own)) < 2 or name in self.without_replicates:
+    def _add_seeds(self, rows: Rows, copies: Rows, main: Terms) -> tuple[Terms, list[str]]:
+        """Add seeds within cells, as long as they leave something to measure the rest by."""
+        terms, confounded = dict(main), []
+        for name, (own, within) in self.seeds.items():
+            if len(np.unique(own[rows])) < 2:
                 continue
-            labels = [f"{self.cells[row]}|{s}" for row, s in zip(rows, own, strict=True)]
-            if name == "init_seed":
-                labels = [str(copy) for copy in copies]
-            if len(set(labels)) == len(rows):
-                confounded.append(name)
-                continue
-            term = Term(name, _indicators(labels))
-            _, left = _residual(self.y[rows], [*main, *terms, term])
-            _, before = _residual(self.y[rows], [*main, *terms])
-            if left > 0 and left < before:
-                terms.append(term)
+            # Copies of a cluster count as seeds of their own; as text, they keep their old order.
+            labels = copies.astype(str) if name == self.clustered else within[rows]
+            with_it = terms | {name: _indicators(labels)}
+            _, left = _residual(self.y[rows], with_it)
+            _, before = _residual(self.y[rows], terms)
+            if len(np.unique(labels)) < len(rows) and 0 < left < before:
+                terms = with_it
             else:
                 confounded.append(name)
         return terms, confounded
 
 
-@dataclasses.dataclass(frozen=True)
-class _Resamples:
-    """Shares in resamples of clusters of rows; all sources see the same ones, so they are kept."""
+def _resample(
+    design: _Design,
+    clusters: Rows,
+    cells: Sequence[str],
+    point: Mapping[str, _Found],
+    resamples: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """Give the interval of each share; all sources see the same resamples."""
+    n, rows_of = len(cells), [np.flatnonzero(clusters == k) for k in range(clusters.max() + 1)]
+    strata = [cells[rows[0]] for rows in rows_of]
+    if min(strata.count(cell) for cell in strata) < FEWEST_SEEDS:
+        return {name: Interval(found.share, np.nan, np.nan, n) for name, found in point.items()}
 
-    sources: _Sources
-    clusters: npt.NDArray[np.int64]
-    rows_of: Sequence[npt.NDArray[np.int64]]
-    known: dict[bytes, dict[str, tuple[float, float, int]]]
+    @functools.cache
+    def measure(chosen: bytes) -> dict[str, _Found]:
+        drawn = np.frombuffer(chosen, np.int64)
+        sizes = [len(rows_of[k]) for k in drawn]
+        copies = np.repeat(np.arange(len(drawn)), sizes)
+        return design.measure(np.concatenate([rows_of[k] for k in drawn]), copies)[0]
 
-    @classmethod
-    def of(cls, sources: _Sources) -> "_Resamples":
-        """Make clusters of the members of a cell that share an initialisation seed."""
-        seeds = [member.get("init_seed") for member in sources.members]
-        clusters = _number([f"{c}|{s}" for c, s in zip(sources.cells, seeds, strict=True)])
-        rows_of = [np.flatnonzero(clusters == k) for k in range(int(clusters.max()) + 1)]
-        return cls(sources, clusters, rows_of, {})
+    def draw(name: str) -> Interval:
+        return bca_interval(
+            lambda chosen: measure(chosen.tobytes()).get(name, _NOTHING).share,
+            strata,
+            resamples,
+            seed,
+        )
 
-    def interval_of(self, name: str, share: float, resamples: int, seed: int) -> Interval:
-        """Give the interval of the share of one source, where there are enough seeds."""
-        n, strata = len(self.clusters), [self.sources.cells[rows[0]] for rows in self.rows_of]
-        if min(strata.count(cell) for cell in strata) < FEWEST_SEEDS:
-            return Interval(share, np.nan, np.nan, n)
-        statistic = functools.partial(self.share_of, name)
-        return bca_interval(statistic, strata, resamples=resamples, seed=seed)._replace(n=n)
-
-    def share_of(self, name: str, chosen: npt.NDArray[np.int64]) -> float:
-        """Give the share of one source among the chosen clusters."""
-        key = chosen.tobytes()
-        if key not in self.known:
-            rows = np.concatenate([self.rows_of[k] for k in chosen])
-            # A seed drawn twice counts as two.
-            copies = np.repeat(np.arange(len(chosen)), [len(self.rows_of[k]) for k in chosen])
-            self.known[key] = self.sources.measure(rows, copies)[0]
-        return self.known[key].get(name, (np.nan, 0.0, 0))[0]
+    return {name: draw(name)._replace(n=n) for name in point}
 
 
-def _residual(y: Array, terms: Sequence[Term]) -> tuple[float, int]:
+def _residual(y: Array, terms: Terms) -> tuple[float, int]:
     """Sum of squares and degrees of freedom that a linear model with these terms leaves."""
-    design = np.concatenate([np.ones((len(y), 1)), *(term.columns for term in terms)], 1)
+    design = np.concatenate([np.ones((len(y), 1)), *terms.values()], 1)
     fitted, _, rank, _ = np.linalg.lstsq(design, y, rcond=1e-9)
     return float(((y - design @ fitted) ** 2).sum()), len(y) - int(rank)
 
 
-def _indicators(labels: Sequence[str]) -> Array:
+def _indicators(labels: npt.ArrayLike) -> Array:
     numbers = _number(labels)
     return np.eye(int(numbers.max()) + 1)[numbers]
 
 
-def _number(labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def decompose_rates(
-    members: pa.Table,
-    rules: pa.Table,
-    likelihood: pa.Table,
-    language: str,
-    rung: str,
-    split: str = "ood",
-    rule: str = "R1",
-    resamples: int = 200,
-) -> list[Share]:
-    """Decompose a rule rate at equal ε, from the tables of a run; nothing where it cannot vary.
-
-    The factors are all fields of the config that vary, those that name cells first; the
-    covariate is the KL to the truth at the snapshot.
-    """
-    own = select_rows(rules, rung=rung, split=split, rule=rule)
-    rates = dict(zip(own["member_id"].to_pylist(), own["rate"].to_pylist(), strict=True))
-    near = select_rows(likelihood, rung=rung)
-    kl = dict(zip(near["member_id"].to_pylist(), near["kl_nats"].to_pylist(), strict=True))
-    rows = [
-        row
-        for row in select_rows(members, language=language).to_pylist()
-        if row.get("role", "report") == "report"
-        and rates.get(row["member_id"]) is not None
-        and np.isfinite(kl.get(row["member_id"], np.inf))
-    ]
-    values = [rates[row["member_id"]] for row in rows]
-    if len(rows) < FEWEST_MEMBERS or np.ptp(values) == 0:
-        return []
-    known = set(members.column_names)
-    first = [name for name in CHOICES if name in known]
-    factors = [*first, *sorted(known - NOT_FACTORS - set(first))]
-    excess = [kl[row["member_id"]] for row in rows]
-    return decompose_variance(values, rows, factors, excess, resamples)
+def _number(labels: npt.ArrayLike) -> Rows:
+    return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)

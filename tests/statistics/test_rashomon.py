@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from identjax.statistics.rashomon import (
+from identjax.statistics import (
     measure_ambiguity,
     measure_capacity,
     measure_discrepancy,

@@ -1,131 +1,121 @@
 """In-context learning: accuracy by the number of examples, and the construction that flips it."""
 
-import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identjax.query import floats, reported, rung_order, split_by, where
+from identjax import rungs
+from identjax.query import floats, pairs_of, reported, split_by
+from identjax.report.block import Block, block
 from identjax.report.format import NOTHING, interval, nats, share
-from identjax.report.gather import Source
 from identjax.report.table import Column, Row, Table, number, text, whole
-from identjax.statistics.intervals import seed_interval
+from identjax.report.view import View
+from identjax.schema import schema_of
+from identjax.statistics import seed_interval
+from identjax.studies.in_context.figures import draw_accuracy, draw_matched, draw_swaps
+from identjax.studies.in_context.measure import SWAPPED
+from identjax.studies.in_context.tasks import SHOWN
 
-_PLACE = ("sweep", "language", "form", "examples")
-FIELDS = (
-    *_PLACE,
-    "series",
-    "kind",
-    "rung",
-    "accuracy",
-    "low",
-    "high",
-    "smallest",
-    "largest",
-    "tv",
-    "answered",
-    "members",
-    "prompts",
+FIELDS = schema_of(
+    sweep=str,
+    language=str,
+    form=str,
+    examples=int,
+    series=str,
+    kind=str,
+    rung=str,
+    accuracy=float,
+    low=float,
+    high=float,
+    smallest=float,
+    largest=float,
+    tv=float,
+    answered=float,
+    members=int,
+    prompts=int,
 )
-SWAP_FIELDS = (
-    *_PLACE,
-    "places",
-    "log_mass",
-    "kl_nats",
-    "kl_stderr",
-    "kl_forward",
-    "floor",
-    "bound",
-    "agreement",
-    "accuracy",
-    "truth_accuracy",
-    "prompts",
-)
+SWAP_FIELDS = schema_of(sweep=str, language=str, **SWAPPED)
 
 
-# From so many examples on, what is asked has been shown.
-SHOWN = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class InContext:
-    """Rows of members at every rung and of observers, and of the construction.
-
-    `rung` is where members are compared; `points` has, for each snapshot, its KL to the truth and
-    its mean accuracy over the prompts of each form with two examples or more.
-    """
-
-    rows: tuple[Row, ...]
-    swaps: tuple[Row, ...]
-    points: tuple[Row, ...]
-    rung: str
-
-    @property
-    def here(self) -> list[Row]:
-        """The rows of observers, and of members where they are compared."""
-        return [row for row in self.rows if row["rung"] in ("", self.rung)]
-
-    @property
-    def forms(self) -> list[str]:
-        """The forms of prompts that learners were asked, in order."""
-        return list(dict.fromkeys(row["form"] for row in self.rows))
-
-    @property
-    def table(self) -> Table:
-        """Accuracy at none, two and the most examples of each form."""
-        return _tabulate_ends(self.here)
-
-    @property
-    def swap_table(self) -> Table:
-        """The construction."""
-        return tabulate_swaps(self.swaps)
-
-    @property
-    def sentence(self) -> str:
-        """What members answer after the most examples that there are, and who else does."""
-        most = max(row["examples"] for row in self.rows)
-        there = [row for row in self.here if row["examples"] == most]
-        members = [row for row in there if row["kind"] == "member"]
-        if not members:
-            return ""
-        low = share(min(row["smallest"] for row in members))
-        high = share(max(row["largest"] for row in members))
-        form = members[0]["form"]
-        others = [r for r in there if r["kind"] == "observer" and r["form"] == form]
-        best = max(others, key=lambda row: row["accuracy"])
-        levels = [best, *(row for row in others if row["series"] == "chance")]
-        beside = ", ".join(f"{row['series']} {share(row['accuracy'])}" for row in levels)
-        of = f"after {most} examples ({form}) they answer {low} to {high} of the prompts rightly"
-        return f"{of} ({beside})"
-
-
-def find_in_context(source: Source, language: str, rung: str) -> InContext | None:
-    """Gather what was asked in context of one language; None where nothing was."""
-    about = {"sweep": source.name, "language": language}
-    members = where(reported(source.in_context), language=language)
-    observed = where(source.in_context_observers, language=language)
-    swaps = where(source.in_context_swaps, language=language).to_pylist()
+@block("in_context", FIELDS, place=20)
+def show_answers(view: View) -> Block | None:
+    """Say what members at every rung, and observers, answer; nothing where nobody was asked."""
+    observed = view["in_context_observers"]
     if not observed.num_rows:
         return None
-    series = name_series(where(source.members, language=language).to_pylist())
-    names = [series[member] for member in members["member_id"].to_pylist()]
-    members = members.append_column("series", pa.array(names, pa.string()))
-    rows = [about | row for row in (*_summarise(members), *_list_observers(observed.to_pylist()))]
-    return InContext(
-        tuple(sorted(rows, key=_place)),
-        tuple(sorted(({**row, **about} for row in swaps), key=lambda r: order_of(r["form"]))),
-        tuple(_find_points(source, members)),
-        rung,
+    members = _with_series(view)
+    rows = [*_summarise(members), *_list_observers(observed.to_pylist())]
+    rows = sorted((view.about | row for row in rows), key=_place)
+    points = list(_find_points(view, members))
+    here = [row for row in rows if row["rung"] in ("", view.at)]
+    drawn = [draw_accuracy(view, rows), *([draw_matched(view, rows, points)] if points else [])]
+    return Block(
+        title="Learning in context",
+        figures=tuple(drawn),
+        tables=(_tabulate_ends(here),),
+        rows=tuple(rows),
+        headline=say(here),
     )
 
 
-def _place(row: Row) -> tuple[object, ...]:
-    rung = rung_order(row["rung"] or "final")
+def _with_series(view: View) -> pa.Table:
+    """Give the rows of the members that are reported, each with the name of its series."""
+    series = name_series(view["members"].to_pylist())
+    members = reported(view["in_context"])
+    names = [series[member] for member in members["member_id"].to_pylist()]
+    return members.append_column("series", pa.array(names, pa.string()))
+
+
+def name_series(members: Sequence[Row]) -> dict[str, str]:
+    """Name each member by its cell, and by what differs in the model within an architecture."""
+    options = {row["member_id"]: json.loads(row["model"]) for row in members}
+    found = {}
+    for row in members:
+        own, architecture = options[row["member_id"]], row["architecture"]
+        like = [options[m["member_id"]] for m in members if m["architecture"] == architecture]
+        told = [field for field in own if len({str(one.get(field)) for one in like}) > 1]
+        # The first field that differs tells sizes apart: widths go together.
+        size = f" ({told[0]}={own[told[0]]})" if told else ""
+        found[row["member_id"]] = f"{row['cell']}{size}"
+    return found
+
+
+def _summarise(members: pa.Table) -> Iterator[Row]:
+    keys = ("form", "examples", "series", "rung")
+    for values, part in split_by(members, *keys):
+        accuracy = floats(part, "accuracy")
+        mean = seed_interval(accuracy, bounds=(0.0, 1.0))
+        yield {
+            **dict(zip(keys, values, strict=True)),
+            "kind": "member",
+            "accuracy": mean.value,
+            "low": mean.low,
+            "high": mean.high,
+            "smallest": float(accuracy.min()),
+            "largest": float(accuracy.max()),
+            "tv": float(np.nanmean(floats(part, "tv"))),
+            "answered": float(floats(part, "answered").mean()),
+            "members": part.num_rows,
+            "prompts": part["prompts"][0].as_py(),
+        }
+
+
+def _list_observers(rows: Sequence[Row]) -> Iterator[Row]:
+    told = ("form", "examples", "accuracy", "tv", "answered", "prompts")
+    for row in rows:
+        nothing = dict.fromkeys(("low", "high", "smallest", "largest"))
+        about = {"series": row["observer"], "kind": "observer", "rung": "", "members": 0}
+        yield nothing | about | {name: row[name] for name in told}
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    rung = rungs.order(row["rung"] or rungs.FINAL)
     return order_of(row["form"]), row["examples"], row["kind"] != "member", rung, row["series"]
 
 
@@ -134,77 +124,35 @@ def order_of(form: str) -> tuple[list[int], str]:
     return [int(digits) for digits in re.findall(r"\d+", form)], form
 
 
-def _find_points(source: Source, members: pa.Table) -> list[Row]:
-    likelihood = source.likelihood
+def _find_points(view: View, members: pa.Table) -> Iterator[Row]:
+    """Give the KL to the truth of each snapshot, and its mean accuracy by form, once shown."""
+    likelihood = view["likelihood"]
     keys = zip(likelihood["member_id"].to_pylist(), likelihood["rung"].to_pylist(), strict=True)
-    kl = dict(zip(keys, floats(likelihood, "kl_nats"), strict=True))
+    kls = dict(zip(keys, floats(likelihood, "kl_nats").tolist(), strict=True))
     shown = members.filter(pc.greater_equal(members["examples"], SHOWN))
-    found = []
-    for (form, series, member, rung), part in split_by(
-        shown, "form", "series", "member_id", "rung"
-    ):
-        if (member, rung) in kl:
-            point = {"form": form, "series": series, "kl_nats": float(kl[member, rung])}
-            found.append(point | {"accuracy": float(floats(part, "accuracy").mean())})
-    return found
+    for (*about, member, rung), part in split_by(shown, "form", "series", "member_id", "rung"):
+        if (member, rung) in kls:
+            accuracy = float(floats(part, "accuracy").mean())
+            point = {"kl_nats": kls[member, rung], "accuracy": accuracy}
+            yield dict(zip(("form", "series"), about, strict=True)) | point
 
 
-def name_series(members: Sequence[Row]) -> dict[str, str]:
-    """Name each member by its cell, and by what differs in the model within an architecture."""
-    options = [json.loads(row["model"]) if row.get("model") else {} for row in members]
-    found = {}
-    for row, own in zip(members, options, strict=True):
-        like = [
-            o
-            for m, o in zip(members, options, strict=True)
-            if m["architecture"] == row["architecture"]
-        ]
-        told = [f for f in own if len({str(o.get(f)) for o in like}) > 1]
-        # The first field that differs tells sizes apart: widths go together.
-        size = f" ({told[0]}={own[told[0]]})" if told else ""
-        found[row["member_id"]] = f"{row['cell']}{size}"
-    return found
-
-
-def _summarise(members: pa.Table) -> list[Row]:
-    found = []
-    keys = ("form", "examples", "series", "rung")
-    for (form, examples, series, rung), part in split_by(members, *keys):
-        accuracy = floats(part, "accuracy")
-        mean = seed_interval(accuracy, bounds=(0.0, 1.0))
-        found.append(
-            {
-                "form": form,
-                "examples": examples,
-                "series": series,
-                "kind": "member",
-                "rung": rung,
-                "accuracy": mean.value,
-                "low": mean.low,
-                "high": mean.high,
-                "smallest": float(accuracy.min()),
-                "largest": float(accuracy.max()),
-                "tv": float(np.nanmean(floats(part, "tv"))),
-                "answered": float(floats(part, "answered").mean()),
-                "members": part.num_rows,
-                "prompts": part["prompts"][0].as_py(),
-            }
-        )
-    return found
-
-
-def _list_observers(rows: Sequence[Row]) -> list[Row]:
-    nothing = {"rung": "", "low": None, "high": None, "smallest": None, "largest": None}
-    return [
-        {**nothing, **row, "series": row["observer"], "kind": "observer", "members": 0}
-        for row in rows
-    ]
-
-
-def tabulate(rows: Sequence[Row]) -> Table:
-    """Make the table of accuracies, for the CSV."""
-    columns = tuple(text(field, field) for field in FIELDS)
-    return Table("in_context", "Learning in context", "", FIELDS, columns, tuple(rows))
+def say(rows: Sequence[Row]) -> str:
+    """Say what members answer after the most examples that there are, and who else does."""
+    most = max(row["examples"] for row in rows)
+    there = [row for row in rows if row["examples"] == most]
+    members = [row for row in there if row["kind"] == "member"]
+    if not members:
+        return ""
+    low = share(min(row["smallest"] for row in members))
+    high = share(max(row["largest"] for row in members))
+    form = members[0]["form"]
+    others = [row for row in there if row["kind"] == "observer" and row["form"] == form]
+    best = max(others, key=lambda row: float(row["accuracy"]))
+    levels = [best, *(row for row in others if row["series"] == "chance")]
+    beside = ", ".join(f"{row['series']} {share(row['accuracy'])}" for row in levels)
+    of = f"after {most} examples ({form}) they answer {low} to {high} of the prompts rightly"
+    return f"{of} ({beside})"
 
 
 def _tabulate_ends(rows: Sequence[Row]) -> Table:
@@ -230,21 +178,35 @@ def _tabulate_ends(rows: Sequence[Row]) -> Table:
     )
     rows = sorted(rows, key=lambda row: (order_of(row["form"]), row["kind"] != "member"))
     found = []
-    for form, own in itertools.groupby(rows, lambda row: row["form"]):
-        several = list(own)
-        most = max(row["examples"] for row in several)
-        heading = f"{form}, up to {most} examples"
-        for series in dict.fromkeys(row["series"] for row in several):
-            by = {row["examples"]: row for row in several if row["series"] == series}
-            ends = {end: by[n]["accuracy"] for end, n in (("none", 0), ("two", 2)) if n in by}
-            nothing = {"none": None, "two": None, "heading": heading}
-            found.append(by[max(by)] | nothing | ends)
-    table = Table("in_context", "Learning in context", caption, FIELDS, columns, tuple(found))
-    return dataclasses.replace(table, heading=lambda row: str(row["heading"]))
+    for form, several in itertools.groupby(rows, lambda row: str(row["form"])):
+        by: dict[str, dict[int, Row]] = {}
+        for row in several:
+            by.setdefault(row["series"], {})[row["examples"]] = row
+        most = max(max(own) for own in by.values())
+        for own in by.values():
+            ends = {end: own[n]["accuracy"] if n in own else None for end, n in _ENDS.items()}
+            found.append(own[max(own)] | ends | {"heading": f"{form}, up to {most} examples"})
+    return Table(tuple(found), columns, caption, heading=lambda row: str(row["heading"]))
 
 
-def tabulate_swaps(rows: Sequence[Row]) -> Table:
-    """Make the table of the construction."""
+_ENDS = {"none": 0, "two": SHOWN}
+
+
+@block("in_context_swaps", SWAP_FIELDS, place=21)
+def show_swaps(view: View) -> Block | None:
+    """Say what the construction costs, and what it answers."""
+    found = view["in_context_swaps"].to_pylist()
+    if not found:
+        return None
+    rows = [view.about | {name: row[name] for name in SWAPPED} for row in found]
+    rows.sort(key=lambda row: order_of(row["form"]))
+    answered = [row for row in rows if row["accuracy"] is not None]
+    chance = pairs_of(view["in_context_observers"], "observer", "accuracy").get("chance")
+    drawn = (draw_swaps(view, answered, chance),) if answered and chance is not None else ()
+    return Block("The same loss, every answer flipped", (), drawn, tables=(_tabulate_swaps(rows),))
+
+
+def _tabulate_swaps(rows: Sequence[Row]) -> Table:
     columns = (
         text("form", "form"),
         whole("examples", "examples"),
@@ -265,5 +227,4 @@ def tabulate_swaps(rows: Sequence[Row]) -> Table:
         "listed: KL by the formula over all prompts, and “forward” by the forward algorithm over "
         "all documents. Agreement is with the truth’s own answer, accuracy with the right one."
     )
-    title = "The same loss, every answer flipped"
-    return Table("in_context_swaps", title, caption, SWAP_FIELDS, columns, tuple(rows))
+    return Table(tuple(rows), columns, caption)

@@ -3,31 +3,23 @@
 import itertools
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from identjax.evaluation.eval_tables import join_rows, make_rows
-from identjax.statistics.phenotypes import find_phenotypes
+from identjax.evaluation.phenotypes import find_phenotypes
 
 PROMPTS = [f"p{n:02d}" for n in range(20)]
 
 
 def completions(texts):
     """One member per entry, with its completion of every prompt."""
-    tables = [
-        make_rows(
-            "completions",
-            {
-                "member_id": member,
-                "rung": "0.01",
-                "split": "ood",
-                "prompt": PROMPTS,
-                "completion": list(said),
-                "finished": [text != "cut" for text in said],
-            },
-        )
+    rows = [
+        {"member_id": member, "split": "ood", "prompt": prompt, "completion": text}
+        | {"finished": text != "cut"}
         for member, said in texts.items()
+        for prompt, text in zip(PROMPTS, said, strict=True)
     ]
-    return join_rows("completions", tables)
+    return pa.Table.from_pylist(rows)
 
 
 def planted(sizes, noise, seed=0):

@@ -1,0 +1,50 @@
+"""Rows of pairs of members as matrices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from identjax import rungs
+from identjax.query import Floats, floats, where
+from identjax.statistics import Panel
+
+MEASURE = "js_next"
+
+
+def make_matrix(pairs: pa.Table, ids: Sequence[str]) -> Floats:
+    """Give the rows of one measure as a matrix [M, M]; NaN where there is no row."""
+    place = {member: row for row, member in enumerate(ids)}
+    matrix = np.full((len(ids), len(ids)), np.nan)
+    own = where(pairs, member_a=ids, member_b=ids)
+    a = [place[member] for member in own["member_a"].to_pylist()]
+    b = [place[member] for member in own["member_b"].to_pylist()]
+    matrix[a, b] = floats(own, "value")
+    # Symmetric measures are listed once.
+    return np.where(np.isnan(matrix), matrix.T, matrix)
+
+
+def members_of(pairs: pa.Table) -> set[str]:
+    """Give the members that some pair has."""
+    return {*pairs["member_a"].to_pylist(), *pairs["member_b"].to_pylist()}
+
+
+def make_panel(pairwise: pa.Table, members: Sequence[str], measure: str = MEASURE) -> Panel:
+    """Take the members that have every rung from the widest ε to the smallest that most reach.
+
+    Only members compared at every rung count, so that the curve compares a member with itself at
+    other ε and not with others. The smallest rungs are left out while fewer than half of the
+    members have them.
+    """
+    own = where(pairwise, measure=measure, split=["id", "ood"], member_a=members)
+    at = {rung: where(own, rung=rung) for rung in rungs.epsilons(own["rung"].to_pylist())}
+    present = {rung: members_of(pairs) & set(members) for rung, pairs in at.items()}
+    most = max(map(len, present.values()), default=0)
+    kept = [rung for rung, found in present.items() if 2 * len(found) >= most]
+    ids = sorted(set.intersection(*(present[rung] for rung in kept))) if kept else []
+    on, off = (
+        np.array([make_matrix(where(at[rung], split=split), ids) for rung in kept])
+        for split in ("id", "ood")
+    )
+    shape = (len(kept), len(ids), len(ids))
+    return Panel(ids, np.array(kept, np.float64), on.reshape(shape), off.reshape(shape))
