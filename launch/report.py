@@ -3,6 +3,8 @@
 python -m launch.report --workdir=results/quickstart
 """
 
+import sys
+
 from absl import flags
 
 from identjax import report
@@ -13,11 +15,12 @@ OUT = flags.DEFINE_string("out", None, "Where to write the page; default: report
 
 
 def main() -> None:
-    """Write the page, and end with its headline and its path."""
+    """Write the page, end with its headline and its path, and fail where a block did."""
     workdirs = [path for path in WORKDIR.value or [] if path]
     written = report.write([common.need("workdir", path) for path in workdirs or [""]], OUT.value)
-    print(written.headline)
-    print(written.path)
+    print(written.headline, written.path, sep="\n", flush=True)
+    if written.failures:
+        sys.exit("\n".join(f"report: {line}" for line in written.failures))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import math
 
 NOTHING = "–"
+SPLITS = {"id": "in distribution", "ood": "out of distribution", "bos": "from nothing"}
 
 
 def share(value: float | None, digits: int = 2) -> str:

@@ -6,10 +6,20 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from identjax.evaluation.eval_tables import drop_rows
-from identjax.query import Floats, epsilons, floats, main_rule, reported, split_by, where
+from identjax.query import (
+    Floats,
+    distinct,
+    floats,
+    main_rule,
+    pairs_of,
+    reported,
+    split_by,
+    where,
+    without,
+)
 from identjax.report.format import count, nats, share
 from identjax.report.gather import Source
+from identjax.rungs import FINAL, epsilons
 
 # The rung of a page is the smallest ε that this share of the members has reached.
 MOST = 0.9
@@ -22,7 +32,7 @@ class Finding:
     `close` have a snapshot whose KL to the truth, evaluated anew, is below ε; `perfect` are those
     of them that keep on every judged prompt in distribution every rule that the truth keeps
     there, or None where no prompt was judged; `rates` are theirs out of distribution, and
-    `in_context` says what they answer in context, where they were asked.
+    `otherwise` is what a block says instead where no rule was judged there.
     """
 
     language: str
@@ -33,7 +43,7 @@ class Finding:
     rule: str
     rates: Floats
     nearest: float
-    in_context: str = ""
+    otherwise: str = ""
 
     @property
     def spread(self) -> float:
@@ -43,39 +53,35 @@ class Finding:
 
 def choose_rung(source: Source, language: str) -> str | None:
     """Pick the ε of a language: the smallest that most members reached, else the commonest."""
-    likelihood = where(reported(source.likelihood), language=language)
-    members = where(reported(source.members), language=language).num_rows
+    likelihood, members = (
+        where(reported(source.tables[name]), language=language)
+        for name in ("likelihood", "members")
+    )
     rungs = likelihood["rung"].to_pylist()
     reached = {rung: rungs.count(rung) for rung in epsilons(rungs)}
     if not reached:
         return None
-    most = [rung for rung, n in reached.items() if n >= MOST * members]
-    if most:
-        return most[-1]
-    return max(reversed(reached), key=lambda rung: reached[rung])
+    most = [rung for rung, n in reached.items() if n >= MOST * members.num_rows]
+    return most[-1] if most else max(reversed(reached), key=lambda rung: reached[rung])
 
 
 def find(source: Source, language: str) -> Finding:
     """Count what the headline of a language says."""
     rung = choose_rung(source, language)
-    members = where(reported(source.members), language=language)
-    likelihood = where(reported(source.likelihood), language=language)
-    rules = where(reported(source.rules), language=language)
-    rule = main_rule(rules)
+    members, likelihood, rules = (
+        where(reported(source.tables[name]), language=language)
+        for name in ("members", "likelihood", "rules")
+    )
+    rule = main_rule(distinct(rules, "rule"))
     kls = floats(likelihood, "kl_nats")
-    nearest = float(np.nanmin(kls)) if len(kls) else float("nan")
     close: set[str] = set()
     if rung is not None:
         at = where(likelihood, rung=rung)
-        below = floats(at, "kl_nats") < float(rung)
-        close = {
-            m for m, is_close in zip(at["member_id"].to_pylist(), below, strict=True) if is_close
-        }
-    rows = where(rules, rung=rung or "final", member_id=sorted(close))
-    inside = where(rows, split="id")
-    perfect = _perfect(drop_rows(inside, rule=_broken_by_the_truth(source, language)))
-    spoken_of = perfect if perfect else close
-    ood = where(rows, split="ood", rule=rule, member_id=sorted(spoken_of))
+        close = set(at.filter(floats(at, "kl_nats") < float(rung))["member_id"].to_pylist())
+    rows = where(rules, rung=rung or FINAL, member_id=close)
+    broken = _broken_by_the_truth(source, language)
+    perfect = _perfect(without(where(rows, split="id"), rule=broken))
+    ood = where(rows, split="ood", rule=rule, member_id=perfect or close)
     rates = floats(ood, "rate")
     return Finding(
         language,
@@ -85,13 +91,13 @@ def find(source: Source, language: str) -> Finding:
         None if perfect is None else len(perfect),
         rule,
         rates[~np.isnan(rates)],
-        nearest,
+        nearest=float(np.nanmin(kls)) if len(kls) else float("nan"),
     )
 
 
 def _broken_by_the_truth(source: Source, language: str) -> set[str]:
     """Give the rules that the truth's own completions break in distribution, as R2c of L1 is."""
-    rows = where(source.baselines, language=language, baseline="truth", split="id")
+    rows = where(source.tables["baselines"], language=language, baseline="truth", split="id")
     rates = zip(rows["rule"].to_pylist(), floats(rows, "rate"), strict=True)
     return {rule for rule, rate in rates if rate < 1}
 
@@ -136,7 +142,7 @@ def _within(finding: Finding, number: int) -> str:
 def _elsewhere(finding: Finding) -> str:
     rates = finding.rates
     if not len(rates):
-        return finding.in_context or "no out-of-distribution prompt was judged"
+        return finding.otherwise or "no out-of-distribution prompt was judged"
     low, high = share(float(rates.min())), share(float(rates.max()))
     whose = "its" if len(rates) == 1 else "their"
     if low == high:
@@ -164,8 +170,8 @@ def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
     )
     judged = [f for f in findings if len(f.rates)]
     if not judged:
-        asked = [f"in {f.language}, {f.in_context}" for f in findings if f.in_context]
-        return f"{text}; {(asked or ['no out-of-distribution prompt was judged'])[0]}."
+        told = [f"in {f.language}, {f.otherwise}" for f in findings if f.otherwise]
+        return f"{text}; {(told or ['no out-of-distribution prompt was judged'])[0]}."
     widest = max(judged, key=lambda f: f.spread)
     whose = "those that are perfect in distribution" if widest.perfect else "those"
     low, high = share(float(widest.rates.min())), share(float(widest.rates.max()))
@@ -176,3 +182,29 @@ def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
         f"{text}; out of distribution the {widest.rule} rate of {whose} runs from {low} to {high} "
         f"in {widest.language}{place}, where it differs most."
     )
+
+
+def warn(source: Source) -> list[str]:
+    """Say what a reader must know first: what is unfinished, not evaluated, or broken."""
+    members, warnings = pairs_of(source.tables["members"], "member_id", "status"), []
+    status = list(members.values())
+    left = {"not begun": status.count("pending"), "still in training": status.count("training")}
+    if any(left.values()):
+        told = " and ".join(f"{n:,} {words}" for words, n in left.items() if n)
+        warnings.append(
+            f"The sweep {source.name} is not finished: of {count(len(status), 'member')}, {told}. "
+            "What stands below is what has been evaluated so far."
+        )
+    seen = {m for t in ("likelihood", "rules") for m in distinct(source.tables[t], "member_id")}
+    ended = {member for member, how in members.items() if how not in ("training", "pending")}
+    if missing := len(ended - seen):
+        warnings.append(
+            f"{count(missing, 'member')} of {source.name} ended without an evaluation: run "
+            "launch.evaluate again."
+        )
+    if broke := status.count("diverged"):
+        warnings.append(
+            f"{count(broke, 'member')} of {source.name} diverged; they are counted in the tables "
+            "below, and are not in means at the place where members stopped."
+        )
+    return warnings

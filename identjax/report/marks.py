@@ -4,23 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from identjax.errors import ConfigError
 from identjax.languages import Language
 from identjax.languages.judge import BoundRule
-from identjax.query import where
-from identjax.report.gather import Source
+from identjax.report.table import Marked
 
 END = "∎"
 CUT = "…"
-
-
-@dataclasses.dataclass(frozen=True)
-class Marked:
-    """A completion in pieces, (text, kind) with kind go, break or end, and a verdict per rule."""
-
-    plain: str
-    pieces: tuple[tuple[str, str], ...]
-    verdicts: tuple[tuple[str, bool], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,17 +18,12 @@ class Marker:
 
     language: Language | None = None
 
-    @classmethod
-    def of(cls, source: Source, language: str) -> "Marker":
-        """Make the marker of a language of a sweep."""
-        return cls(find_language(source, language))
-
     def mark(self, prompt: str, completion: str, finished: bool) -> Marked:
         """Judge one completion by the rules that its prompt leaves open."""
         end = END if finished else CUT
-        plain = completion + end
+        whole = (completion, "go"), (end, "end")
         if self.language is None:
-            return Marked(plain, ((completion, "go"), (end, "end")), ())
+            return Marked(whole)
         language = self.language
         head, tail = language.vocabulary.encode(prompt), language.vocabulary.encode(completion)
         breaks = {
@@ -48,19 +32,7 @@ class Marker:
         open_rules = {name: at for name, at in breaks.items() if at is None or at >= 0}
         places = [at for at in open_rules.values() if at is not None]
         verdicts = tuple((name, at is None) for name, at in open_rules.items())
-        if not places:
-            return Marked(plain, ((completion, "go"), (end, "end")), verdicts)
-        pieces = _cut(language, tail, min(places), end)
-        return Marked(plain, pieces, verdicts)
-
-
-def find_language(source: Source, name: str) -> Language | None:
-    """Make a language of a sweep again; None for one that is not registered here."""
-    groups = where(source.members, language=name)["group"].to_pylist()
-    try:
-        return source.run.language(groups[0])
-    except ConfigError:
-        return None
+        return Marked(_cut(language, tail, min(places), end) if places else whole, verdicts)
 
 
 def find_break(
@@ -70,7 +42,7 @@ def find_break(
 
     The number of symbols of the completion stands for its end: it ended, or was cut off, too soon.
     """
-    rule, start = _find_rule(language, name, len(prompt))
+    rule, start = language.find_rule(name, len(prompt))
     distance = measure_distance(rule, np.concatenate([prompt, completion]), start)
     left = rule.max_length - np.arange(len(distance))
     lost = np.flatnonzero((distance > left)[len(prompt) :])
@@ -87,13 +59,6 @@ def measure_distance(rule: BoundRule, symbols: np.ndarray, start: int) -> np.nda
     rows = np.where(read, np.broadcast_to(symbols, (n + 1, n)), rule.vocabulary.pad)
     found: np.ndarray = rule.reach.distance[rule.states(np.concatenate([bos, rows], 1), start)]
     return found
-
-
-def _find_rule(language: Language, name: str, prompt_length: int) -> tuple[BoundRule, int]:
-    if name in language.rules:
-        return language.rules[name], 0
-    fixed = language.family.completion_from
-    return language.completion_rule, 1 + prompt_length if fixed is None else fixed
 
 
 def _cut(language: Language, tail: np.ndarray, place: int, end: str) -> tuple[tuple[str, str], ...]:

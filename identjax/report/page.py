@@ -4,84 +4,65 @@ import dataclasses
 import importlib.resources
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jinja2
 
-from identjax.evaluation.cells import CHOICES
-from identjax.report import cache as fresh
-from identjax.report import divergence, headline, provenance
-from identjax.report.blocks import comparison as compare
-from identjax.report.blocks import kinds, samples, sets
-from identjax.report.blocks import members as fates
-from identjax.report.blocks import rules as rates
-from identjax.report.blocks import variance as explain
+import identjax.report.blocks  # noqa: F401 (registers what every page has)
+from identjax.errors import ConfigError
+from identjax.report import cache, headline, provenance
+from identjax.report.block import Block, Entry, in_order
+from identjax.report.cache import Path, Report
 from identjax.report.gather import Source, gather
-from identjax.report.style import Drawing, styled
-from identjax.report.table import Row, Table
-from identjax.report.view import Section, make_section
+from identjax.report.style import styled
+from identjax.report.table import to_csv
+from identjax.report.view import View
 from identjax.store import Store, StoreError
-from identjax.studies.fine_tuning import show as tuning
-from identjax.studies.in_context import show as in_context
 
-Path = str | os.PathLike[str]
-# Longer tables are in their CSV only.
+# Longer folded tables are in their CSV only.
 MOST_ROWS = 300
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
-    """What was written: the page, and the sentence at its top."""
+class Part:
+    """A block that was made, of one view or (without) of all, and what it is on the page."""
 
-    path: pathlib.Path
-    headline: str
+    entry: Entry
+    view: View | None
+    block: Block
+    html: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """What the page says of one language of one sweep."""
+
+    view: View
+    parts: tuple[Part, ...]
+
+    @property
+    def finding(self) -> headline.Finding:
+        """What the headline says, and what a block does where no rule was judged."""
+        told = next((part.block.headline for part in self.parts if part.block.headline), "")
+        return dataclasses.replace(self.view.finding, otherwise=told)
+
+    @property
+    def sentence(self) -> str:
+        """The headline of the language."""
+        return headline.say(self.finding)
 
 
 def write(workdirs: Path | Sequence[Path], out: Path | None = None) -> Report:
-    """Draw one page from one or more results folders; nothing is trained, no model is loaded.
-
-    Writes index.html, tables/*.csv, tables/rules.tex and figures/*.svg into `out`, by default the
-    folder `report` of the workdir. The same evaluations give the same bytes, and a page that
-    stands for them already is left as it is.
-    """
+    """Draw the page, unless the one that stands is drawn from just this."""
     several = [workdirs] if isinstance(workdirs, str | os.PathLike) else list(workdirs)
     paths = [Store(path).workdir for path in several]
-    drawn_from = fresh.fingerprint(paths)
+    drawn_from = cache.fingerprint(paths)
     folder = pathlib.Path(out) if out is not None else _folder_of(paths)
-    known = fresh.recall(folder, drawn_from)
+    known = cache.recall(folder, drawn_from)
     if known is None:
         known = _draw(gather(paths), folder)
-        fresh.remember(folder, drawn_from, known)
-    return Report(folder / "index.html", known)
-
-
-def _draw(sources: list[Source], folder: pathlib.Path) -> str:
-    rules, whole = rates.tabulate(sources), sets.tabulate(sources)
-    with styled():
-        sections = [make_section(s, lang, rules, whole) for s in sources for lang in s.languages]
-    of_several = [section.source.name for section in sections] if len(sources) > 1 else ()
-    said = headline.say_all([section.finding for section in sections], of_several)
-    members = fates.tabulate(sources)
-    comparison = compare.tabulate(sources)
-    tables = [rules, members, whole, *_section_tables(sections)]
-    tables += [comparison] if comparison else []
-    tables += _tuning_tables(sections) + _in_context_tables(sections)
-    html = _template().render(
-        headline=said,
-        sources=sources,
-        sections=sections,
-        warnings=[line for source in sources for line in fates.warn(source)],
-        members=members.without_constants("sweep", "language", *CHOICES[1:], *_ZERO_COLUMNS),
-        comparison=comparison,
-        tables=tables,
-        facts=[(s.name, provenance.describe(s), provenance.commands(s)) for s in sources],
-    )
-    drawings = [drawing for section in sections for drawing in section.drawings]
-    _write_files(folder, html, tables, drawings, _latex(rules, sections))
-    return said
-
-
-_ZERO_COLUMNS = ("used to select", "failed", "training", "pending")
+        cache.remember(known, drawn_from)
+    return known
 
 
 def _folder_of(workdirs: Sequence[pathlib.Path]) -> pathlib.Path:
@@ -89,53 +70,88 @@ def _folder_of(workdirs: Sequence[pathlib.Path]) -> pathlib.Path:
     return folder if len(workdirs) == 1 else folder / "comparison"
 
 
-def _section_tables(sections: Sequence[Section]) -> list[Table]:
-    """Put what the sections have of one kind in one table each."""
-    followed = [(s.source.name, s.language, s.curve) for s in sections]
-    pairs = [(s.source, s.language, s.finding.rung, list(s.pairs)) for s in sections]
-    return [
-        divergence.tabulate_curves(followed),
-        divergence.tabulate_indices(followed),
-        explain.tabulate([row for s in sections for row in s.shares]),
-        kinds.tabulate([row for s in sections if s.kinds for row in s.kinds.rows]),
-        samples.tabulate(pairs),
-    ]
+def _draw(sources: Sequence[Source], folder: pathlib.Path) -> Report:
+    views = [View.of(source, language) for source in sources for language in source.languages]
+    environment = _make_environment()
+    parts, failures = _make_parts(views, environment)
+    sections = [Section(view, tuple(p for p in parts if p.view is view)) for view in views]
+    of_several = [view.source.name for view in views] if len(sources) > 1 else ()
+    said = headline.say_all([section.finding for section in sections], of_several)
+    tables, of_page = _write_tables(parts), [part for part in parts if part.view is None]
+    html = environment.get_template("template.html.jinja").render(
+        headline=said,
+        sources=sources,
+        sections=sections,
+        warnings=[line for source in sources for line in headline.warn(source)],
+        above=[part for part in of_page if part.entry.place < 0],
+        below=[part for part in of_page if part.entry.place >= 0],
+        tables=list(tables),
+        facts=[(s.name, provenance.describe(s), provenance.commands(s)) for s in sources],
+    )
+    files = {f"tables/{name}": content for name, content in tables.items()}
+    for part in parts:
+        files |= {f"figures/{drawing.name}.svg": drawing.svg for drawing in part.block.figures}
+    _write_files(folder, files | {"index.html": html})
+    return Report(folder / "index.html", said, tuple(failures))
 
 
-def _tuning_tables(sections: Sequence[Section]) -> list[Table]:
-    found = [section.tuning for section in sections if section.tuning]
-    if not found:
-        return []
-    return [
-        tuning.tabulate([row for one in found for row in one.rows]),
-        tuning.tabulate_rates([row for one in found for row in one.rates]),
-        tuning.tabulate_curves([row for one in found for row in one.curves]),
-    ]
+def _make_parts(views: list[View], environment: jinja2.Environment) -> tuple[list[Part], list[str]]:
+    """Make the blocks of every view, then those of the page; say of each that failed why."""
+    macros = vars(environment.get_template("blocks.html.jinja").module)
+    asked: list[tuple[View | None, Entry]] = []
+    asked += [(view, entry) for view in views for entry in in_order() if entry.of == "language"]
+    asked += [(None, entry) for entry in in_order() if entry.of == "page"]
+    parts, failures = [], []
+    for view, entry in asked:
+        try:
+            with styled():
+                found = entry.of_view(view or views)
+            if found is not None:
+                html = macros["show_block"](found, entry.name, 3 if view else 2)
+                parts.append(Part(entry, view, found, html))
+        except Exception as error:  # one block must not take the others with it
+            failures.append(_describe(entry, view, error))
+    return parts, failures
 
 
-def _in_context_tables(sections: Sequence[Section]) -> list[Table]:
-    found = [section.in_context for section in sections if section.in_context]
-    if not found:
-        return []
-    return [
-        in_context.tabulate([row for one in found for row in one.rows]),
-        in_context.tabulate_swaps([row for one in found for row in one.swaps]),
-    ]
+def _describe(entry: Entry, view: View | None, error: Exception) -> str:
+    of = f"{view.language} in {view.source.name}" if view else "the page"
+    cause = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+    for start in (": ", "="):
+        cause = cause.removeprefix(f"block {entry.name}{start}")
+    return " ".join(f"block {entry.name} of {of}: {cause}".split())
 
 
-def _latex(rules: Table, sections: Sequence[Section]) -> str:
-    """Write the rule table at each language's ε; a heading says where there are several places."""
-    rungs = {(s.source.name, s.language): s.finding.rung or "final" for s in sections}
-    rows = [r for r in rules.rows if rungs[r["sweep"], r["language"]] == r["rung"]]
-    places = [name for name in ("sweep", "language") if len({row[name] for row in rows}) > 1]
+def _write_tables(parts: Sequence[Part]) -> dict[str, str]:
+    """Give each block's file of rows, and in LaTeX its tables that are not folded."""
+    together: dict[str, list[Part]] = {}
+    for part in sorted(parts, key=lambda part: (part.entry.place, part.entry.name)):
+        together.setdefault(part.entry.name, []).append(part)
+    views = {part.view for part in parts if part.view}
+    places = {view: (view.source.name, view.language) for view in views}
+    told = [len(set(names)) > 1 for names in zip(*places.values(), strict=True)]
+    files = {}
+    for name, own in together.items():
+        rows = [row for part in own for row in part.block.csv_rows]
+        if own[0].entry.schema is not None:
+            files[f"{name}.csv"] = to_csv(own[0].entry.schema.names, rows)
+        elif any(part.block.rows is not None for part in own):
+            files[f"{name}.csv"] = to_csv(list(dict.fromkeys(f for row in rows for f in row)), rows)
+        tabulars = []
+        for part in own:
+            place = zip(places[part.view], told, strict=True) if part.view else ()
+            where = ", ".join(word for word, is_told in place if is_told)
+            tabulars += [
+                table.to_latex(table.label or part.block.title, where)
+                for table in part.block.tables
+                if table.rows and not table.folded
+            ]
+        if tabulars:
+            files[f"{name}.tex"] = "\n".join(tabulars)
+    return files
 
-    def name_block(row: Row) -> str:
-        return ", ".join([*(row[place] for place in places), rates.name_block(row)])
 
-    return dataclasses.replace(rates.show(rules, rows), heading=name_block).to_latex()
-
-
-def _template() -> jinja2.Template:
+def _make_environment() -> jinja2.Environment:
     files = importlib.resources.files("identjax.report")
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text("utf-8")),
@@ -145,21 +161,11 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.globals["most_rows"] = MOST_ROWS
-    return environment.get_template("template.html.jinja")
+    return environment
 
 
-def _write_files(
-    folder: pathlib.Path,
-    html: str,
-    tables: Sequence[Table],
-    drawings: Sequence[Drawing],
-    latex: str,
-) -> None:
+def _write_files(folder: pathlib.Path, files: Mapping[str, str]) -> None:
     """Write every file, the page last, and remove those that an earlier page left."""
-    files = {f"tables/{table.name}.csv": table.to_csv() for table in tables}
-    files["tables/rules.tex"] = latex
-    files |= {f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings}
-    files["index.html"] = html
     try:
         for part in ("tables", "figures"):
             (folder / part).mkdir(parents=True, exist_ok=True)

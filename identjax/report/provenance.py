@@ -31,7 +31,7 @@ def commands(source: Source) -> list[str]:
 
 
 def _run(source: Source) -> Facts:
-    members = source.members
+    members = source.tables["members"]
     facts = [("members", f"{members.num_rows:,}")]
     steps = sum(step or 0 for step in members["steps"].to_pylist())
     facts.append(("member-steps taken", f"{steps:,}"))

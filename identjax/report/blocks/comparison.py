@@ -1,42 +1,39 @@
 """Several sweeps side by side: the same cell, rule and prompts in each, at equal ε."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
-from identjax.query import epsilons, floats, reported, settled, split_by
-from identjax.report.blocks.rules import CELL, SPLITS, name_rung
-from identjax.report.format import interval, share
-from identjax.report.gather import Source
+from identjax.query import floats, reported, settled, split_by
+from identjax.report.block import Block, block
+from identjax.report.format import SPLITS, interval, share
+from identjax.report.gather import CELL, Source
 from identjax.report.table import Column, Row, Table, number, text
-from identjax.statistics.intervals import Contrast, adjust_holm, contrast_paired, contrast_unpaired
+from identjax.report.view import View
+from identjax.rungs import FINAL, epsilons, is_step, say
+from identjax.schema import schema_of
+from identjax.statistics import Contrast, adjust_holm, contrast_paired, contrast_unpaired
 
 SEEDS = ("init_seed", "data_seed", "noise_seed")
-FIELDS = (
-    *CELL,
-    "rung",
-    "split",
-    "rule",
-    "sweep_a",
-    "mean_a",
-    "n_a",
-    "sweep_b",
-    "mean_b",
-    "n_b",
-    "paired",
-    "difference",
-    "low",
-    "high",
-    "p_value",
-    "p_holm",
+_SIDE = {"sweep": str, "mean": float, "n": int}
+SCHEMA = schema_of(
+    **dict.fromkeys((*CELL, "rung", "split", "rule"), str),
+    **{f"{name}_{which}": kind for which in "ab" for name, kind in _SIDE.items()},
+    paired=bool,
+    **dict.fromkeys(("difference", "low", "high", "p_value", "p_holm"), float),
 )
 
 
-def tabulate(sources: list[Source]) -> Table | None:
+@block("comparison", SCHEMA, place=-100, of="page")
+def show(views: Sequence[View]) -> Block | None:
     """Contrast every two sweeps in what both have; None where there is only one."""
+    sources = list(dict.fromkeys(view.source for view in views))
     if len(sources) < 2:
         return None
     rows = [row for a, b in itertools.combinations(sources, 2) for row in _contrast(a, b)]
+    if not rows:
+        return Block("Comparison", ("The sweeps have no cell in common.",), rows=())
     tested = [row for row in rows if row["p_value"] is not None]
     for row, adjusted in zip(tested, adjust_holm([r["p_value"] for r in tested]), strict=True):
         row["p_holm"] = adjusted
@@ -45,7 +42,7 @@ def tabulate(sources: list[Source]) -> Table | None:
         "“paired” where both sweeps have the same seeds. p is that of a permutation test (paired: "
         "of signs), after Holm's adjustment over the whole table. At the smallest ε of both."
     )
-    return Table("comparison", "Comparison", caption, FIELDS, _COLUMNS, tuple(rows), _heading)
+    return Block("Comparison", tables=(Table(tuple(rows), _COLUMNS, caption, _heading),))
 
 
 def _contrast(a: Source, b: Source) -> list[Row]:
@@ -54,7 +51,7 @@ def _contrast(a: Source, b: Source) -> list[Row]:
     both = sorted(ours.keys() & theirs.keys())
     for key in both:
         shared = epsilons(rung for *cell, rung, _, _ in both if tuple(cell) == key[: len(CELL)])
-        if key[len(CELL)] != (shared[-1] if shared else "final"):
+        if key[len(CELL)] != (shared[-1] if shared else FINAL):
             continue
         about = dict(zip((*CELL, "rung", "split", "rule"), key, strict=True))
         rows.append(about | _compare(a.name, ours[key], b.name, theirs[key]))
@@ -68,7 +65,7 @@ Rates = dict[tuple[int, ...], list[float]]
 
 def _gather_rates(source: Source) -> dict[tuple[str, ...], Rates]:
     """Collect the rates of every cell, rung, split and rule, by the seeds of the members."""
-    members = source.members
+    members = source.tables["members"]
     seeds = dict(
         zip(
             members["member_id"].to_pylist(),
@@ -77,9 +74,11 @@ def _gather_rates(source: Source) -> dict[tuple[str, ...], Rates]:
         )
     )
     found: dict[tuple[str, ...], Rates] = {}
-    for key, part in split_by(settled(reported(source.rules)), *CELL, "rung", "split", "rule"):
+    for key, part in split_by(
+        settled(reported(source.tables["rules"])), *CELL, "rung", "split", "rule"
+    ):
         rung, split = key[len(CELL) : len(CELL) + 2]
-        if rung.startswith("@") or split not in _SPLITS:
+        if is_step(rung) or split not in _SPLITS:
             continue
         rates: Rates = {}
         for member, rate in zip(part["member_id"].to_pylist(), floats(part, "rate"), strict=True):
@@ -135,7 +134,7 @@ def _p_value(value: float | None) -> str:
 
 _COLUMNS = (
     *(text(name, name) for name in CELL[1:]),
-    Column("snapshot", lambda row: name_rung(row["rung"]), number=False),
+    Column("snapshot", lambda row: say(row["rung"]), number=False),
     Column("first", lambda row: f"{row['sweep_a']} {share(row['mean_a'])} (n = {row['n_a']})"),
     Column("second", lambda row: f"{row['sweep_b']} {share(row['mean_b'])} (n = {row['n_b']})"),
     Column("difference [95%]", _difference),

@@ -1,40 +1,39 @@
 """Kinds of behaviour among members of equal loss, and what each says to the same prompts."""
 
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
-from identjax.query import floats, reported, where
+from identjax.evaluation.pair_tables import members_of
+from identjax.evaluation.phenotypes import Phenotypes, find_phenotypes
+from identjax.query import distinct, pairs_of, where
+from identjax.report.block import Block, block
 from identjax.report.format import share
-from identjax.report.gather import Source
-from identjax.report.marks import Marked, Marker
-from identjax.report.table import Row, Table, number, text, whole
-from identjax.statistics.phenotypes import Phenotypes, find_phenotypes
+from identjax.report.marks import Marker
+from identjax.report.table import Column, Marked, Row, Table, number, text, whole
+from identjax.report.view import View
+from identjax.schema import schema_of
 
-FIELDS = (
-    "sweep",
-    "language",
-    "rung",
-    "kind",
-    "members",
-    "cells",
-    "rule",
-    "rate",
-    "typical",
-    "silhouette",
+SCHEMA = schema_of(
+    **dict.fromkeys(("sweep", "language", "rung"), str),
+    **dict.fromkeys(("kind", "members"), int),
+    **dict.fromkeys(("cells", "rule"), str),
+    rate=float,
+    typical=str,
+    silhouette=float,
 )
 _FEWEST = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Kinds:
-    """Clusters of members, a row on each, and prompts with a completion of each."""
+    """Clusters of members, and a row on each."""
 
     found: Phenotypes
     rows: tuple[Row, ...]
-    examples: tuple[tuple[str, tuple[Marked, ...]], ...]
 
     @property
     def ordered(self) -> list[str]:
@@ -42,54 +41,15 @@ class Kinds:
         return [self.found.members[row] for row in self.found.order]
 
 
-def find_kinds(source: Source, language: str, rung: str, rule: str) -> Kinds | None:
-    """Cluster the members whose pairs were measured at a rung, by what they complete alike."""
-    pairs = where(source.pairwise, language=language, rung=rung, split="ood")
-    completions = where(reported(source.completions), language=language, rung=rung, split="ood")
-    paired = set(pairs["member_a"].to_pylist()) | set(pairs["member_b"].to_pylist())
-    ids = sorted(paired & set(completions["member_id"].to_pylist()))
-    if len(ids) < _FEWEST:
-        return None
-    found = find_phenotypes(ids, where(completions, member_id=ids))
-    about = {"sweep": source.name, "language": language, "rung": rung}
-    rows = [about | row for row in _describe(source, found, rung, rule)]
-    marker = Marker.of(source, language)
-    examples = tuple(
-        (
-            example.prompt,
-            tuple(
-                marker.mark(example.prompt, *answer)
-                for answer in zip(example.completions, example.finished, strict=True)
-            ),
-        )
-        for example in found.examples
-    )
-    return Kinds(found, tuple(rows), examples)
-
-
-def _describe(source: Source, found: Phenotypes, rung: str, rule: str) -> Iterator[Row]:
-    ids = list(found.members)
-    rates = where(source.rules, rung=rung, split="ood", rule=rule, member_id=ids)
-    rate_of = dict(zip(rates["member_id"].to_pylist(), floats(rates, "rate"), strict=True))
-    members = where(source.members, member_id=ids)
-    cell_of = dict(zip(members["member_id"].to_pylist(), members["cell"].to_pylist(), strict=True))
-    for kind, typical in enumerate(found.typical):
-        own = [m for m, k in zip(ids, found.cluster, strict=True) if k == kind]
-        own_rates = [rate_of[m] for m in own if not np.isnan(rate_of.get(m, np.nan))]
-        cells = sorted(Counter(cell_of[m] for m in own).items())
-        yield {
-            "kind": kind + 1,
-            "members": len(own),
-            "cells": ", ".join(f"{count} {cell}" for cell, count in cells),
-            "rate": float(np.mean(own_rates)) if own_rates else None,
-            "typical": typical,
-            "rule": rule,
-            "silhouette": found.silhouette,
-        }
-
-
-def tabulate(rows: Sequence[Row]) -> Table:
-    """Lay the kinds of behaviour under each other."""
+@block("kinds", SCHEMA, place=410)
+def show(view: View) -> Block:
+    """List the kinds, and what the typical member of each says to the same prompts."""
+    kinds = find_kinds(view)
+    if kinds is None:
+        return Block(rows=())
+    if len(kinds.rows) == 1:
+        alone = "No clear kinds: the completions of these members form one cluster."
+        return Block(sentences=(alone,), rows=kinds.rows)
     caption = (
         "Clusters of members by churn, the share of prompts on which their completions differ "
         "(average linkage; as many clusters as give the clearest silhouette, one where none is "
@@ -103,4 +63,55 @@ def tabulate(rows: Sequence[Row]) -> Table:
         number("mean rate", "rate", share),
         text("typical member", "typical"),
     )
-    return Table("kinds", "Kinds of behaviour", caption, FIELDS, columns, tuple(rows))
+    tables = Table(kinds.rows, columns, caption), _lay_out(kinds, Marker(view.truth))
+    return Block("Kinds of behaviour", tables=tables)
+
+
+# The heat map has the order of the same clusters.
+@functools.lru_cache(maxsize=1)
+def find_kinds(view: View) -> Kinds | None:
+    """Cluster the members whose pairs were measured at a rung, by what they complete alike."""
+    pairs = where(view["pairwise"], rung=view.at, split="ood")
+    completions = where(view.reported("completions"), rung=view.at, split="ood")
+    ids = sorted(members_of(pairs) & {*distinct(completions, "member_id")})
+    if len(ids) < _FEWEST:
+        return None
+    found = find_phenotypes(ids, where(completions, member_id=ids))
+    return Kinds(found, tuple(_describe(view, found)))
+
+
+def _describe(view: View, found: Phenotypes) -> Iterator[Row]:
+    rates = where(view["rules"], rung=view.at, split="ood", rule=view.finding.rule)
+    rate_of = pairs_of(rates, "member_id", "rate")
+    cell_of = pairs_of(view["members"], "member_id", "cell")
+    for kind, typical in enumerate(found.typical):
+        own = [m for m, k in zip(found.members, found.cluster, strict=True) if k == kind]
+        own_rates = [rate_of[m] for m in own if rate_of.get(m) is not None]
+        cells = sorted(Counter(cell_of[m] for m in own).items())
+        yield view.about | {
+            "rung": view.at,
+            "kind": kind + 1,
+            "members": len(own),
+            "cells": ", ".join(f"{count} {cell}" for cell, count in cells),
+            "rule": view.finding.rule,
+            "rate": float(np.mean(own_rates)) if own_rates else None,
+            "typical": typical,
+            "silhouette": found.silhouette,
+        }
+
+
+def _lay_out(kinds: Kinds, marker: Marker) -> Table:
+    """Lay the completions of the kinds beside each other, prompt by prompt."""
+
+    def answer(place: int) -> Column:
+        def write(row: Row) -> Marked:
+            return marker.mark(row["prompt"], *row["answers"][place])
+
+        return Column(f"kind {kinds.rows[place]['kind']}", write, number=False)
+
+    rows = tuple(
+        {"prompt": one.prompt, "answers": list(zip(one.completions, one.finished, strict=True))}
+        for one in kinds.found.examples
+    )
+    prompt = Column("prompt", lambda row: Marked(((row["prompt"], "end"),)), number=False)
+    return Table(rows, (prompt, *map(answer, range(len(kinds.rows)))))

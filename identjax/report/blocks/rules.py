@@ -1,6 +1,5 @@
 """The rule table: how often each rule holds, with what needs no learning beside it."""
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,42 +8,38 @@ import numpy as np
 import pyarrow as pa
 
 from identjax.evaluation.cells import CHOICES
-from identjax.query import distinct, floats, reported, rung_order, settled, split_by, where
-from identjax.report.format import interval, share, span
-from identjax.report.gather import Source
-from identjax.report.table import Column, Row, Table, number, text
-from identjax.statistics.intervals import seed_interval
+from identjax.query import distinct, floats, settled, split_by, where
+from identjax.report.block import Block, block
+from identjax.report.format import SPLITS, interval, share, span
+from identjax.report.gather import CELL
+from identjax.report.table import Column, Row, Table, number, text, varies
+from identjax.report.view import View
+from identjax.rungs import FINAL, order, say
+from identjax.schema import schema_of
+from identjax.statistics import seed_interval
 
-CELL = ("language", *CHOICES)
 KEYS = (*CELL, "rung", "split", "rule")
 BASELINES = ("chance", "eos_now", "truth")
-FIELDS = (
-    "sweep",
-    *KEYS,
-    "n",
-    "members",
-    "mean",
-    "low",
-    "high",
-    "interquartile_mean",
-    "interquartile_low",
-    "interquartile_high",
-    "smallest",
-    "largest",
-    "mean_with_failures",
-    "finished",
-    "rate_finished",
-    "prompts",
-    "unsatisfiable",
-    *BASELINES,
+_MEANS = ("mean", "low", "high", "interquartile_mean", "interquartile_low", "interquartile_high")
+_RANGE = ("smallest", "largest", "mean_with_failures", "finished", "rate_finished")
+SCHEMA = schema_of(
+    **dict.fromkeys(("sweep", *KEYS), str),
+    **dict.fromkeys(("n", "members"), int),
+    **dict.fromkeys((*_MEANS, *_RANGE), float),
+    **dict.fromkeys(("prompts", "unsatisfiable"), str),
+    **dict.fromkeys(BASELINES, float),
 )
-SPLITS = {"id": "in distribution", "ood": "out of distribution", "bos": "from nothing"}
 
 
-def tabulate(sources: list[Source]) -> Table:
-    """Summarise the rates of every cell, rung, split and rule."""
-    rows = [row for source in sources for row in _rows(source)]
-    rows.sort(key=_order)
+@block("rules", SCHEMA, place=300)
+def show(view: View) -> Block:
+    """Lay the rates under each other: where members are compared, and folded those elsewhere."""
+    rows = sorted(tabulate(view), key=_order)
+    judged = [row for row in rows if row["prompts"] != "0"]
+    here = [row for row in judged if _is_here(row, view)]
+    others = tuple(row for row in judged if not _is_here(row, view))
+    if not here:
+        return Block(rows=tuple(rows))
     caption = (
         "Mean over members of the share of judged prompts whose greedy completion is finished and "
         "keeps the rule, with a 95% interval over seeds and the range over members. “Finish” is "
@@ -54,29 +49,34 @@ def tabulate(sources: list[Source]) -> Table:
         "snapshot, out of all. “Chance” draws symbols and the end mark uniformly, “EOS now” ends "
         "at once; the truth is undefined on prompts that it gives probability zero."
     )
-    if any(set(distinct(source.members, "objective")) - {"mle"} for source in sources):
+    if {*distinct(view["members"], "objective")} - {"mle"}:
         caption += " Prompts that some member of a sweep was taught are judged for none of it."
-    return Table("rules", "Rule rates", caption, FIELDS, _COLUMNS, tuple(rows), name_block)
+    published = view.source.run.sweep.get("published", ())
+    tables = [Table(_lay_beside(here, published), _COLUMNS, caption, name_block)]
+    if others:
+        folded = "The same from nothing, and at the other snapshots"
+        tables.append(Table(others, _COLUMNS, heading=name_block, folded=folded))
+    title = f"Rules {f'at {say(view.rung)}' if view.rung else 'where members stopped'}"
+    return Block(title, tables=tuple(tables), rows=tuple(rows))
 
 
-def show(table: Table, rows: list[Row], published: Sequence[Mapping[str, Any]] = ()) -> Table:
-    """Give the table as people see it: some rows, and published figures under each block."""
-    rows = [row for row in rows if row["prompts"] != "0"]
-    failures = any(row["mean_with_failures"] != row["mean"] for row in rows)
-    hidden = {name for name in CHOICES[1:] if len({row[name] for row in rows}) < 2}
-    hidden |= set() if failures else {"with failures as 0"}
-    columns = tuple(column for column in table.columns if column.label not in hidden)
+def _is_here(row: Row, view: View) -> bool:
+    return bool(row["rung"] == view.at and row["split"] != "bos")
+
+
+def _lay_beside(rows: Sequence[Row], published: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+    """Put published figures under the rows of the rule that they speak of."""
     shown: list[Row] = []
-    for place, block in itertools.groupby(rows, _place):
-        members = list(block)
-        shown += members
+    for place, own in itertools.groupby(rows, _place):
+        members = list(own)
         about = dict(zip(("language", "split", "rule"), place, strict=True))
+        shown += members
         shown += [
             _published_row(members[0], figure)
             for figure in published
             if all(figure.get(name) == value for name, value in about.items())
         ]
-    return dataclasses.replace(table.keep(shown), columns=columns)
+    return tuple(shown)
 
 
 def _place(row: Row) -> tuple[str, ...]:
@@ -93,23 +93,20 @@ def _published_row(row: Row, figure: Mapping[str, Any]) -> Row:
     return row | none | taken | who
 
 
-def _rows(source: Source) -> list[Row]:
-    beside = _baselines(source)
-    planned = {key: part.num_rows for key, part in split_by(reported(source.members), *CELL)}
-    broke = _count_broken(source)
+def tabulate(view: View) -> list[Row]:
+    """Summarise the rates of every cell, rung, split and rule."""
+    beside, members = _baselines(view), view.reported("members")
+    planned = {key: part.num_rows for key, part in split_by(members, *CELL)}
+    diverged = where(members, status="diverged")
+    broke = {key: part.num_rows for key, part in split_by(diverged, *CELL)}
     rows = []
-    for key, part in split_by(settled(reported(source.rules)), *KEYS):
-        about = dict(zip(KEYS, key, strict=True))
+    for key, part in split_by(settled(view.reported("rules")), *KEYS):
+        row: Row = {"sweep": view.source.name, **dict(zip(KEYS, key, strict=True))}
         cell = key[: len(CELL)]
-        failures = broke.get(cell, 0) if about["rung"] == "final" else 0
-        place = (about["language"], about["split"], about["rule"])
-        rows.append(
-            {"sweep": source.name}
-            | about
-            | {"members": planned[cell]}
-            | _summarise(part, failures)
-            | {name: beside.get((*place, name)) for name in BASELINES}
-        )
+        failures = broke.get(cell, 0) if row["rung"] == FINAL else 0
+        row |= {"members": planned[cell], **_summarise(part, failures)}
+        place = row["split"], row["rule"]
+        rows.append(row | {name: beside.get((*place, name)) for name in BASELINES})
     return rows
 
 
@@ -144,31 +141,21 @@ def _mean(part: pa.Table, column: str) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _count_broken(source: Source) -> dict[tuple[str, ...], int]:
-    broken = where(reported(source.members), status=["diverged", "failed"])
-    parts = split_by(broken, *CELL)
-    return {key: part.num_rows for key, part in parts}
-
-
-def _baselines(source: Source) -> dict[tuple[str, ...], float]:
-    table = source.baselines
-    keys = zip(
-        *(table[name].to_pylist() for name in ("language", "split", "rule", "baseline")),
-        strict=True,
-    )
-    rates = floats(table, "rate").tolist()
-    return {key: rate for key, rate in zip(keys, rates, strict=True) if not np.isnan(rate)}
+def _baselines(view: View) -> dict[tuple[str, ...], float]:
+    table = view["baselines"]
+    keys = zip(*(table[name].to_pylist() for name in ("split", "rule", "baseline")), strict=True)
+    rates = zip(keys, floats(table, "rate").tolist(), strict=True)
+    return {key: rate for key, rate in rates if not np.isnan(rate)}
 
 
 def _order(row: Row) -> tuple[object, ...]:
     split = list(SPLITS).index(row["split"]) if row["split"] in SPLITS else len(SPLITS)
-    place = (row["sweep"], row["language"], rung_order(row["rung"]), split, row["rule"])
-    return (*place, *(row[name] for name in CHOICES))
+    return order(row["rung"]), split, row["rule"], *(row[name] for name in CHOICES)
 
 
 def name_block(row: Row) -> str:
     """Name a block, the prompts behind it, and what needs no learning."""
-    name = f"{row['rule']} {SPLITS.get(row['split'], row['split'])}, {name_rung(row['rung'])}"
+    name = f"{row['rule']} {SPLITS.get(row['split'], row['split'])}, {say(row['rung'])}"
     prompts = f"{row['prompts']} {'prompt' if row['prompts'] == '1' else 'prompts'}"
     if row["unsatisfiable"] != "0":
         prompts += f" judged, {row['unsatisfiable']} on which it cannot hold"
@@ -202,19 +189,21 @@ def _share_or_nothing(value: float | None) -> str:
     return "" if value is None else share(value)
 
 
+def _with_failures(row: Row) -> str:
+    return _share_or_nothing(row["mean_with_failures"])
+
+
+def _counts_failures(rows: Sequence[Row]) -> bool:
+    return any(row["mean_with_failures"] not in (None, row["mean"]) for row in rows)
+
+
 _COLUMNS = (
-    *(text(name, name) for name in CHOICES),
+    text(CHOICES[0], CHOICES[0]),
+    *(text(name, name, needed=varies(name)) for name in CHOICES[1:]),
     Column("n", _n),
     Column("mean [95%]", _mean_text),
     Column("range", _range),
-    number("with failures as 0", "mean_with_failures", _share_or_nothing),
+    Column("with failures as 0", _with_failures, needed=_counts_failures),
     number("finish", "finished", _share_or_nothing),
     number("of finished", "rate_finished", _share_or_nothing),
 )
-
-
-def name_rung(rung: str) -> str:
-    """Say what a rung is."""
-    if rung == "final":
-        return "where stopped"
-    return f"step {int(rung[1:]):,}" if rung.startswith("@") else f"ε = {rung}"

@@ -1,106 +1,91 @@
 """Sample completions: two members of one cell at the same ε that behave least alike."""
 
-import dataclasses
-
 import numpy as np
 import pyarrow as pa
 
-from identjax.query import reported, split_by, where
-from identjax.report.gather import Source
-from identjax.report.marks import Marked, Marker
-from identjax.report.table import Row, Table
+from identjax.query import split_by, where
+from identjax.report.block import Block, block
+from identjax.report.marks import Marker
+from identjax.report.table import Column, Marked, Row, Table
+from identjax.report.view import View
+from identjax.rungs import say
+from identjax.schema import schema_of
 
 PROMPTS = 6
-FIELDS = (
-    "sweep",
-    "language",
-    "cell",
-    "rung",
-    "prompt",
-    "agreement",
-    "typical_member",
-    "typical",
-    "different_member",
-    "different",
+SCHEMA = schema_of(
+    **dict.fromkeys(("sweep", "language", "cell", "rung", "prompt"), str),
+    agreement=float,
+    **dict.fromkeys(("typical_member", "typical", "different_member", "different"), str),
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """One prompt, its two completions, and how often two members of the cell agree on it."""
-
-    prompt: str
-    agreement: float
-    typical: Marked
-    different: Marked
-
-
-@dataclasses.dataclass(frozen=True)
-class Pair:
-    """The most typical and the most different member of a cell, on the prompts that part them."""
-
-    cell: str
-    members: int
-    prompts: int
-    typical: str
-    different: str
-    samples: tuple[Sample, ...]
-
-
-def choose(source: Source, language: str, rung: str | None) -> list[Pair]:
-    """Find the two members and the prompts in each cell, out of distribution."""
-    rows = where(reported(source.completions), language=language, rung=rung or "final", split="ood")
-    marker = Marker.of(source, language)
-    pairs = [_choose_in(cell, part, marker) for (cell,), part in split_by(rows, "cell")]
-    return sorted((pair for pair in pairs if pair is not None), key=lambda pair: pair.cell)
-
-
-def tabulate(found: list[tuple[Source, str, str | None, list[Pair]]]) -> Table:
-    """Put all samples in one table, for its CSV."""
-    rows: list[Row] = []
-    for source, language, rung, pairs in found:
-        about = {"sweep": source.name, "language": language, "rung": rung or "final"}
-        for pair in pairs:
-            who = {"typical_member": pair.typical, "different_member": pair.different}
-            rows += [
-                about
-                | who
-                | {
-                    "cell": pair.cell,
-                    "prompt": sample.prompt,
-                    "agreement": sample.agreement,
-                    "typical": sample.typical.plain,
-                    "different": sample.different.plain,
-                }
-                for sample in pair.samples
-            ]
-    return Table("samples", "Sample completions", "", FIELDS, (), tuple(rows))
-
-
-def _choose_in(cell: str, part: pa.Table, marker: Marker) -> Pair | None:
-    completions = list(
-        zip(part["completion"].to_pylist(), part["finished"].to_pylist(), strict=True)
+@block("samples", SCHEMA, place=700)
+def show(view: View) -> Block:
+    """Show two members of each cell, out of distribution."""
+    completions = where(view.reported("completions"), rung=view.at, split="ood")
+    about, rows, tables = view.about | {"rung": view.at}, [], []
+    for (cell,), part in sorted(split_by(completions, "cell"), key=lambda item: str(item[0])):
+        members, prompts, own = choose(part)
+        if own:
+            rows += [about | {"cell": cell} | row for row in own]
+            label = f"{cell}, {members} members, {prompts} prompts"
+            tables.append(_lay_out(own, label, Marker(view.truth)))
+    if not tables:
+        return Block(rows=())
+    at = f" and at {say(view.rung)}" if view.rung else ""
+    sentence = (
+        f"In each cell, out of distribution{at}: the member whose completions agree most with the "
+        "others, and the one that agrees least, on the prompts that part them most. ∎ is the end, "
+        "… a completion that was cut off; a marked symbol is where a rule can no longer hold."
     )
-    ids, prompts, rows = _lay_out(part)
+    title = "The same prompt, two members"
+    return Block(title, (sentence,), tables=tuple(tables), rows=tuple(map(_write, rows)))
+
+
+def choose(part: pa.Table) -> tuple[int, int, list[Row]]:
+    """Find the two members of a cell, and the prompts, on which they differ; count all of both."""
+    answers = list(zip(part["completion"].to_pylist(), part["finished"].to_pylist(), strict=True))
+    ids, prompts, rows = _index(part)
     if len(ids) < 2 or not prompts:
-        return None
-    names = {value: i for i, value in enumerate(sorted(set(completions), key=str))}
-    labels = np.array([names[value] for value in completions])[rows]
+        return len(ids), len(prompts), []
+    names = {value: i for i, value in enumerate(sorted(set(answers), key=str))}
+    labels = np.array([names[value] for value in answers])[rows]
     shares = np.stack([_share_alike(column) for column in labels.T])
     agreement = shares.mean(0)
     typical, different = int(agreement.argmax()), int(agreement.argmin())
     parted = labels[typical] != labels[different]
     order = sorted(range(len(prompts)), key=lambda n: (~parted[n], shares[n].mean(), prompts[n]))
-    samples = tuple(
-        Sample(
-            prompts[n],
-            float(shares[n].mean()),
-            marker.mark(prompts[n], *completions[rows[typical, n]]),
-            marker.mark(prompts[n], *completions[rows[different, n]]),
-        )
+    found = [
+        {
+            "prompt": prompts[n],
+            "agreement": float(shares[n].mean()),
+            "typical_member": ids[typical],
+            "typical": answers[rows[typical, n]],
+            "different_member": ids[different],
+            "different": answers[rows[different, n]],
+        }
         for n in order[:PROMPTS]
+    ]
+    return len(ids), len(prompts), found
+
+
+def _write(row: Row) -> Row:
+    plain = Marker()
+    return row | {name: str(plain.mark("", *row[name])) for name in ("typical", "different")}
+
+
+def _lay_out(rows: list[Row], label: str, marker: Marker) -> Table:
+    def complete(which: str) -> Column:
+        head = f"most {which} {rows[0][f'{which}_member']}"
+        return Column(head, lambda row: marker.mark(row["prompt"], *row[which]), number=False)
+
+    columns = (
+        Column("prompt", lambda row: Marked(((row["prompt"], "end"),)), number=False),
+        complete("typical"),
+        complete("different"),
+        Column("agree", lambda row: f"{100 * row['agreement']:.0f}%"),
     )
-    return Pair(cell, len(ids), len(prompts), ids[typical], ids[different], samples)
+    return Table(tuple(rows), columns, label=label)
 
 
 def _share_alike(labels: np.ndarray) -> np.ndarray:
@@ -110,7 +95,7 @@ def _share_alike(labels: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _lay_out(part: pa.Table) -> tuple[list[str], list[str], np.ndarray]:
+def _index(part: pa.Table) -> tuple[list[str], list[str], np.ndarray]:
     """List the members, the prompts that all of them have, and the row of each pair [M, N]."""
     rows: dict[str, dict[str, int]] = {}
     keys = zip(part["member_id"].to_pylist(), part["prompt"].to_pylist(), strict=True)

@@ -1,19 +1,29 @@
 """The members within ε of the truth as one set: how far a choice among them could matter."""
 
-from identjax.query import floats, rung_order, split_by
-from identjax.report.blocks.rules import SPLITS
-from identjax.report.format import nats, share
-from identjax.report.gather import Source
+from identjax.query import floats, split_by
+from identjax.report.block import Block, block
+from identjax.report.format import SPLITS, nats, share
 from identjax.report.table import Column, Row, Table, number, text, whole
+from identjax.report.view import View
+from identjax.rungs import order
+from identjax.schema import schema_of
 
 MEASURES = ("ambiguity", "discrepancy", "capacity", "underspecification")
-FIELDS = ("sweep", "language", "rung", "split", "scope", "members", *MEASURES)
+KEYS = ("rung", "split", "scope")
+SCHEMA = schema_of(
+    **dict.fromkeys(("sweep", "language", *KEYS), str),
+    members=int,
+    **dict.fromkeys(MEASURES, float),
+)
 
 
-def tabulate(sources: list[Source]) -> Table:
-    """Lay the measures of each set side by side."""
-    rows = [row for source in sources for row in _rows(source)]
-    rows.sort(key=lambda r: (r["sweep"], r["language"], rung_order(r["rung"]), r["split"]))
+@block("sets", SCHEMA, place=600)
+def show(view: View) -> Block:
+    """Lay the measures of each set side by side, at the rung where members are compared."""
+    rows = sorted(tabulate(view), key=lambda row: (order(row["rung"]), row["split"]))
+    here = tuple(row for row in rows if row["rung"] == view.at)
+    if not here:
+        return Block(rows=tuple(rows))
     caption = (
         "Ambiguity: share of prompts on which not all members complete alike. Discrepancy: share "
         "on which the one member that differs most completes otherwise than the one nearest to the "
@@ -21,25 +31,23 @@ def tabulate(sources: list[Source]) -> Table:
         "Underspecification: standard deviation of R1 over members out of distribution over that "
         "in distribution (∞ where none differs there)."
     )
-    return Table("sets", "Members within ε as one set", caption, FIELDS, _COLUMNS, tuple(rows))
+    columns = (
+        Column("prompts", lambda row: str(SPLITS.get(row["split"], row["split"])), number=False),
+        text("members of", "scope"),
+        whole("n", "members"),
+        *(number(name, name, share) for name in MEASURES[:2]),
+        *(number(name, name, nats) for name in MEASURES[2:]),
+    )
+    table = Table(here, columns, caption)
+    return Block("Members within ε as one set", tables=(table,), rows=tuple(rows))
 
 
-def _rows(source: Source) -> list[Row]:
+def tabulate(view: View) -> list[Row]:
+    """Put the measures of each set in one row."""
     rows = []
-    for key, part in split_by(source.sets, "language", "rung", "split", "scope"):
+    for key, part in split_by(view["sets"], *KEYS):
         found = dict(zip(part["measure"].to_pylist(), floats(part, "value").tolist(), strict=True))
-        row: Row = {"sweep": source.name, "members": max(part["members"].to_pylist())}
-        row |= dict(zip(("language", "rung", "split", "scope"), key, strict=True))
+        row = view.about | dict(zip(KEYS, key, strict=True))
+        row["members"] = max(part["members"].to_pylist())
         rows.append(row | {name: found.get(name) for name in MEASURES})
     return rows
-
-
-_COLUMNS = (
-    Column("prompts", lambda row: str(SPLITS.get(row["split"], row["split"])), number=False),
-    text("members of", "scope"),
-    whole("n", "members"),
-    number("ambiguity", "ambiguity", share),
-    number("discrepancy", "discrepancy", share),
-    number("capacity", "capacity", nats),
-    number("underspecification", "underspecification", nats),
-)

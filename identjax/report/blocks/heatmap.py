@@ -8,40 +8,41 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from identjax.query import Floats, distinct, where
+from identjax.evaluation.pair_tables import make_matrix
+from identjax.query import Floats, distinct, pairs_of, where
 from identjax.report import style
-from identjax.report.blocks.kinds import Kinds
-from identjax.report.figures.curve import MEASURES
+from identjax.report.block import Block, block
+from identjax.report.blocks.identifiability import MEASURES
+from identjax.report.blocks.kinds import find_kinds
+from identjax.report.drawing import Drawing
 from identjax.report.format import count
-from identjax.report.gather import Source
-from identjax.statistics.identifiability import make_matrix
+from identjax.report.view import View
 
 # In order of preference: what completions show first.
 _MEASURES = ("churn", "tv_next", "js_next")
 _MOST_CELLS = 48
 
 
-def draw(source: Source, language: str, rung: str, kinds: Kinds) -> style.Drawing | None:
+@block("heatmap", place=400)
+def show(view: View) -> Block | None:
     """Draw all pairs out of distribution and, in the same order and colours, in distribution."""
-    pairs = where(source.pairwise, language=language, rung=rung)
+    kinds = find_kinds(view)
+    pairs = where(view["pairwise"], rung=view.at)
     measure = next((m for m in _MEASURES if m in distinct(pairs, "measure")), None)
-    if measure is None:
+    if kinds is None or measure is None:
         return None
     pairs, ids = where(pairs, measure=measure), kinds.ordered
     off, on = (_matrix(where(pairs, split=split), ids) for split in ("ood", "id"))
-    members = (source.members[name].to_pylist() for name in ("member_id", "cell"))
-    cell_of = dict(zip(*members, strict=True))
-    cells = [cell_of[member] for member in ids]
-    return _draw_both(source, language, measure, off, on, cells)
+    cell_of = pairs_of(view["members"], "member_id", "cell")
+    drawing = _draw_both(view, measure, off, on, [cell_of[member] for member in ids])
+    return Block("Who behaves like whom", figures=(drawing,))
 
 
-def _draw_both(
-    source: Source, language: str, measure: str, off: Floats, on: Floats, cells: list[str]
-) -> style.Drawing:
+def _draw_both(view: View, measure: str, off: Floats, on: Floats, cells: list[str]) -> Drawing:
     figure = style.new_figure(5.8, 3.4)
     left, right = figure.subplots(1, 2)
     top = max(float(np.nanmax(off)), 1e-9)
-    looks = style.looks(source.cells)
+    looks = style.looks(view.source.cells)
     for axes, values, title in (
         (left, off, "out of distribution"),
         (right, on, "in distribution"),
@@ -55,9 +56,8 @@ def _draw_both(
         "tree that clusters their completions; the strip gives their cell. Blocks are kinds of "
         "behaviour that the loss does not tell apart; blank pairs were not measured."
     )
-    name = style.slug("heatmap", *source.prefix, language)
-    title = f"{language}: {MEASURES.get(measure, measure)} between members at equal ε"
-    return style.finish(figure, name, title, caption)
+    title = f"{view.language}: {MEASURES.get(measure, measure)} between members at equal ε"
+    return style.finish(figure, view.name("heatmap"), title, caption)
 
 
 def _matrix(pairs: pa.Table, ids: list[str]) -> Floats:

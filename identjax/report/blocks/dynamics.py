@@ -8,31 +8,36 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from identjax.evaluation.masses import LONGER, REGIONS
-from identjax.query import distinct, floats, reported, split_by, where
+from identjax.query import distinct, floats, split_by, where
 from identjax.report import style
+from identjax.report.block import Block, block
+from identjax.report.drawing import Drawing
 from identjax.report.format import count
-from identjax.report.gather import Source
+from identjax.report.view import View
+from identjax.rungs import is_step
 
 Line = tuple[list[int], list[float]]
 _RULES = ("R1", "R2c", "R2")
 
 
-def draw(source: Source, language: str) -> list[style.Drawing]:
+@block("dynamics", place=810)
+def show(view: View) -> Block | None:
     """Draw what there is: rates of rules, and masses of short strings."""
-    drawings = [draw_rates(source, language), draw_masses(source, language)]
-    return [drawing for drawing in drawings if drawing is not None]
+    drawings = (_draw_rates(view), _draw_masses(view))
+    found = tuple(drawing for drawing in drawings if drawing is not None)
+    return Block("What is learnt when", figures=found, beside=2) if found else None
 
 
-def draw_rates(source: Source, language: str) -> style.Drawing | None:
+def _draw_rates(view: View) -> Drawing | None:
     """Draw the mean rate of each rule out of distribution over steps, cell by cell."""
-    rows = _at_steps(where(reported(source.rules), language=language, split="ood"))
+    rows = _at_steps(where(view.reported("rules"), split="ood"))
     lines = _lines(rows, "rule", "rate")
     if not lines:
         return None
     rules = [rule for rule in _RULES if any(key[1] == rule for key in lines)]
     rules += sorted({key[1] for key in lines} - set(rules))
     dashes = dict(zip(rules, style.DASHES * len(rules), strict=False))
-    looks = style.looks(source.cells)
+    looks = style.looks(view.source.cells)
     figure = style.new_figure(5.6, 3.6)
     axes = figure.subplots()
     for (cell, rule), (at, means) in lines.items():
@@ -44,18 +49,18 @@ def draw_rates(source: Source, language: str) -> style.Drawing | None:
     figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4))
     members = len(set(rows["member_id"].to_pylist()))
     caption = f"Means over members at each step snapshot; n = {count(members, 'member')}."
-    name = style.slug("dynamics", *source.prefix, language)
-    return style.finish(figure, name, f"{language}: rule rates over training", caption)
+    title = f"{view.language}: rule rates over training"
+    return style.finish(figure, view.name("dynamics"), title, caption)
 
 
-def draw_masses(source: Source, language: str) -> style.Drawing | None:
+def _draw_masses(view: View) -> Drawing | None:
     """Draw the mean mass of short strings that keep both rules, one, or none, over steps."""
-    rows = _at_steps(where(reported(source.dynamics), language=language))
+    rows = _at_steps(view.reported("dynamics"))
     lines = _lines(rows, "region", "mass")
     if not lines:
         return None
     regions = sorted(distinct(rows, "region"), key=[*REGIONS, LONGER].index)
-    looks = style.looks(source.cells)
+    looks = style.looks(view.source.cells)
     figure = style.new_figure(5.6, 5.2)
     panels = figure.subplots(-(-len(regions) // 2), 2, sharex=True, sharey=True, squeeze=False)
     for axes in panels.ravel()[len(regions) :]:
@@ -76,13 +81,12 @@ def draw_masses(source: Source, language: str) -> style.Drawing | None:
         f"Summed probability of all strings of at most {longest} symbols by the rules they keep, "
         f"exact by enumeration; means over members, n = {count(members, 'member')}."
     )
-    name = style.slug("masses", *source.prefix, language)
-    return style.finish(figure, name, f"{language}: mass of short strings", caption)
+    title = f"{view.language}: mass of short strings"
+    return style.finish(figure, view.name("masses"), title, caption)
 
 
 def _at_steps(rows: pa.Table) -> pa.Table:
-    steps = [rung.startswith("@") for rung in rows["rung"].to_pylist()]
-    return rows.filter(pa.array(steps, pa.bool_()))
+    return where(rows, rung=filter(is_step, distinct(rows, "rung")))
 
 
 def _lines(rows: pa.Table, kind: str, value: str) -> dict[tuple[str, str], Line]:

@@ -9,9 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from identjax.query import Floats, floats, main_rule, rung_order, split_by, where
+from identjax.query import Floats, distinct, floats, main_rule, pairs_of, settled, split_by, where
 from identjax.report import style
-from identjax.report.gather import Source
+from identjax.report.block import Block, block
+from identjax.report.drawing import Drawing
+from identjax.report.view import View
+from identjax.rungs import is_step, order
 
 _MANY = 3000
 
@@ -25,18 +28,24 @@ class Points:
     last: np.ndarray
 
 
-def draw(source: Source, language: str, rung: str | None, rules: pa.Table) -> style.Drawing | None:
+@block("scatter", place=100)
+def show(view: View) -> Block | None:
     """Draw the members of a language: in distribution on the left, out of it on the right."""
-    rules = where(rules, language=language)
-    rule = main_rule(rules)
-    kl = _kl_by_snapshot(where(source.likelihood, language=language))
+    drawing = _draw(view)
+    return Block("Same loss, different behaviour", figures=(drawing,)) if drawing else None
+
+
+def _draw(view: View) -> Drawing | None:
+    rung, rules = view.rung, settled(view.reported("rules"))
+    rule = main_rule(distinct(rules, "rule"))
+    kl = _kl_by_snapshot(view["likelihood"])
     rows = where(rules, rule=rule)
     shown = {split: _points(where(rows, split=split), kl) for split in ("id", "ood")}
     everything = [p for cells in shown.values() for p in cells.values()]
     if not any(len(p.kl) for p in everything):
         return None
     limits = _limits(everything, rung)
-    looks = style.looks(source.cells)
+    looks = style.looks(view.source.cells)
     figure = style.new_figure(5.8, 3.9)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.5))
     for axes, split in ((left, "id"), (right, "ood")):
@@ -51,14 +60,14 @@ def draw(source: Source, language: str, rung: str | None, rules: pa.Table) -> st
     left.set_ylabel(f"share of prompts on which {rule} holds")
     left.set_ylim(-0.03, 1.03)
     figure.supxlabel("KL to the truth, nats per sequence", fontsize=10)
-    _draw_baselines(right, _baselines(source, language, rule))
+    _draw_baselines(right, _baselines(view, rule))
     cells = [cell for cell in looks if cell in shown["id"] | shown["ood"]]
     _legend(figure, cells, looks)
     members = len(set(rows["member_id"].to_pylist()))
     return style.finish(
         figure,
-        style.slug("scatter", *source.prefix, language),
-        f"{language}: KL to the truth against {rule}, in and out of distribution",
+        view.name("scatter"),
+        f"{view.language}: KL to the truth against {rule}, in and out of distribution",
         _caption(rule, members, rung, limits, everything),
     )
 
@@ -75,12 +84,12 @@ def _points(rows: pa.Table, kl: dict[tuple[str, str], float]) -> dict[str, Point
         members, rungs = part["member_id"].to_pylist(), part["rung"].to_pylist()
         last: dict[str, str] = {}
         for member, rung in zip(members, rungs, strict=True):
-            if not rung.startswith("@"):
-                last[member] = max(last.get(member, rung), rung, key=rung_order)
+            if not is_step(rung):
+                last[member] = max(last.get(member, rung), rung, key=order)
         kept = [
             (kl[member, rung], rate, last[member] == rung)
             for member, rung, rate in zip(members, rungs, floats(part, "rate"), strict=True)
-            if member in last and (member, rung) in kl and not rung.startswith("@")
+            if member in last and (member, rung) in kl and not is_step(rung)
             if not np.isnan(rate)
         ]
         columns = np.array(kept, np.float64).reshape(-1, 3).T
@@ -130,11 +139,11 @@ def _draw_points(axes: Axes, points: Points, look: style.Look, limits: tuple[flo
     )
 
 
-def _baselines(source: Source, language: str, rule: str) -> dict[str, float]:
-    rows = where(source.baselines, language=language, rule=rule, split="ood")
-    found = dict(zip(rows["baseline"].to_pylist(), floats(rows, "rate").tolist(), strict=True))
+def _baselines(view: View, rule: str) -> dict[str, float]:
+    rows = where(view["baselines"], rule=rule, split="ood")
+    found = pairs_of(rows, "baseline", "rate")
     names = {"chance": "chance", "eos_now": "EOS now"}
-    return {label: found[name] for name, label in names.items() if found.get(name, np.nan) >= 0}
+    return {label: found[name] for name, label in names.items() if (found.get(name) or -1) >= 0}
 
 
 def _draw_baselines(axes: Axes, baselines: dict[str, float]) -> None:

@@ -2,24 +2,33 @@
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from identjax.query import Floats, floats, reported, split_by, where
+from identjax.query import Floats, floats, split_by, where
 from identjax.report import style
+from identjax.report.block import Block, block
+from identjax.report.drawing import Drawing
 from identjax.report.format import count
-from identjax.report.gather import Source
+from identjax.report.view import View
 
 _THIN_LINES = 40
 _FEW = 300
 
 
-def draw(source: Source, language: str, rung: str | None) -> style.Drawing | None:
+@block("training", place=800)
+def show(view: View) -> Block | None:
     """Draw the KL to the truth over steps: thin lines are members, thick ones medians."""
-    curves = where(reported(source.curves), language=language, metric="kl_nats")
+    drawing = _draw(view)
+    return Block("On the way there", figures=(drawing,)) if drawing else None
+
+
+def _draw(view: View) -> Drawing | None:
+    rung, curves = view.rung, where(view.reported("curves"), metric="kl_nats")
     if not curves.num_rows:
         return None
-    looks = style.looks(source.cells)
+    looks = style.looks(view.source.cells)
     figure = style.new_figure(5.6, 3.6)
     axes = figure.subplots()
     drawn, handles, smallest = 0, [], []
@@ -46,13 +55,13 @@ def draw(source: Source, language: str, rung: str | None) -> style.Drawing | Non
     )
     if rung is not None:
         caption += f" Dotted: ε = {rung}."
-    name = style.slug("training", *source.prefix, language)
-    return style.finish(figure, name, f"{language}: KL to the truth over training", caption)
+    title = f"{view.language}: KL to the truth over training"
+    return style.finish(figure, view.name("training"), title, caption)
 
 
-def _grid(part: object) -> tuple[npt.NDArray[np.int64], Floats]:
+def _grid(part: pa.Table) -> tuple[npt.NDArray[np.int64], Floats]:
     """Lay curves side by side: steps [S], and values [M, S] with NaN where a member was not."""
-    steps = np.unique(part["step"].to_numpy())  # type: ignore[index]
+    steps = np.unique(part["step"].to_numpy())
     rows = []
     for _, own in split_by(part, "member_id"):
         row = np.full(len(steps), np.nan)
