@@ -1,34 +1,35 @@
 """Accuracy in context by examples and by KL, and what flipping every answer costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from identjax.report import style
+from identjax.report.drawing import Drawing
 from identjax.report.format import span
-from identjax.report.gather import Source
 from identjax.report.table import Row
-from identjax.studies.in_context.show import SHOWN, InContext
+from identjax.report.view import View
+from identjax.rungs import FINAL
+from identjax.studies.in_context.tasks import SHOWN
 
 
-def draw(source: Source, language: str, found: InContext) -> list[style.Drawing]:
-    """Draw the accuracy of members and observers, by examples and by KL to the truth."""
-    drawings = [_draw_accuracy(source, language, found)]
-    return [*drawings, _draw_matched(source, language, found)] if found.points else drawings
-
-
-def _find_looks(found: InContext) -> dict[str, style.Look]:
-    """Give learners colours and shapes, and observers shades and dashes."""
-    kinds = {row["series"]: row["kind"] for row in found.rows}
+def _find_looks(rows: Sequence[Row]) -> dict[str, style.Look]:
+    """Give learners colours and shapes, and observers shades and dashes; the best is unbroken."""
+    kinds = {row["series"]: row["kind"] for row in rows}
     looks = style.looks(sorted(name for name in kinds if kinds[name] == "member"))
-    observers = sorted(name for name in kinds if kinds[name] == "observer")
-    dark = {"truth": "--", "chance": ":"} | {name: "-" for name in observers if "Bayes" in name}
-    looks |= {name: style.Look(style.INK, "", dash) for name, dash in dark.items()}
-    others = [name for name in observers if name not in dark]
-    shades = {name: style.DASHES[i % 3] for i, name in enumerate(others)}
+    looks |= {"truth": style.Look(style.INK, "", "--"), "chance": style.Look(style.INK, "", ":")}
+    others = sorted(name for name in kinds if name not in looks)
+    best = max(others, key=lambda name: _average(rows, name), default="")
+    looks |= {name: style.Look(style.INK, "", "-") for name in others if name == best}
+    shades = {name: style.DASHES[i % 3] for i, name in enumerate(n for n in others if n != best)}
     return looks | {name: style.Look(style.QUIET, "", dash) for name, dash in shades.items()}
+
+
+def _average(rows: Sequence[Row], series: str) -> float:
+    return float(np.mean([row["accuracy"] for row in rows if row["series"] == series]))
 
 
 def _make_panels(forms: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
@@ -47,60 +48,61 @@ def _make_panels(forms: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
     return figure, panels
 
 
-def _draw_accuracy(source: Source, language: str, found: InContext) -> style.Drawing:
-    """Draw a panel for each form; learners are thick, observers thin, chance dotted."""
-    figure, panels = _make_panels(found.forms)
-    for form, axes in panels.items():
-        for name, look in _find_looks(found).items():
-            rows = [r for r in found.here if (r["form"], r["series"]) == (form, name)]
-            _draw_series(axes, rows, look, name)
-        _mark_examples(axes, [r["examples"] for r in found.rows if r["form"] == form])
-    first = next(iter(panels.values()))
-    handles, labels = first.get_legend_handles_labels()
+def _write_legend(figure: Figure, panels: Mapping[str, Axes]) -> None:
+    handles, labels = next(iter(panels.values())).get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2)
-    n = span([row["members"] for row in found.here if row["kind"] == "member"])
-    where = "their end" if found.rung == "final" else f"ε = {found.rung}"
+
+
+def draw_accuracy(view: View, rows: Sequence[Row]) -> Drawing:
+    """Draw a panel for each form; learners are thick, observers thin, chance dotted."""
+    figure, panels = _make_panels(list(dict.fromkeys(row["form"] for row in rows)))
+    here = [row for row in rows if row["rung"] in ("", view.at)]
+    for form, axes in panels.items():
+        for name, look in _find_looks(rows).items():
+            own = [row for row in here if (row["form"], row["series"]) == (form, name)]
+            _draw_series(axes, own, look, name)
+        _mark_examples(axes, [row["examples"] for row in rows if row["form"] == form])
+    _write_legend(figure, panels)
+    n = span([row["members"] for row in here if row["kind"] == "member"])
+    where = "their end" if view.at == FINAL else f"ε = {view.at}"
     caption = (
         "Share of right answers by the number of examples in the prompt. Thick: members at "
         f"{where} (n = {n} of each kind), bands are the range over seeds. Thin: observers."
     )
-    name = style.slug("in_context", *source.prefix, language)
-    return style.finish(figure, name, f"{language}: accuracy by examples", caption)
+    title = f"{view.language}: accuracy by examples"
+    return style.finish(figure, view.name("in_context"), title, caption)
 
 
 def _draw_series(axes: Axes, rows: Sequence[Row], look: style.Look, name: str) -> None:
-    x, y = [r["examples"] for r in rows], [r["accuracy"] for r in rows]
+    x, y = [row["examples"] for row in rows], [row["accuracy"] for row in rows]
     if rows and rows[0]["kind"] == "member":
         axes.plot(x, y, color=look.colour, marker=look.marker, lw=2, ms=5, label=name)
-        low, high = ([r[end] for r in rows] for end in ("smallest", "largest"))
+        low, high = ([row[end] for row in rows] for end in ("smallest", "largest"))
         axes.fill_between(x, low, high, color=look.colour, alpha=0.15, lw=0)
     elif rows:
         axes.plot(x, y, color=look.colour, ls=look.dash, lw=1.1, label=name)
 
 
-def _draw_matched(source: Source, language: str, found: InContext) -> style.Drawing:
+def draw_matched(view: View, rows: Sequence[Row], points: Sequence[Row]) -> Drawing:
     """Draw every snapshot by its KL to the truth, so that equal loss stands under each other."""
-    forms = [f for f in found.forms if any(point["form"] == f for point in found.points)]
-    figure, panels = _make_panels(forms)
-    looks = _find_looks(found)
-    names = sorted({point["series"] for point in found.points})
+    forms = dict.fromkeys(row["form"] for row in rows)
+    figure, panels = _make_panels([f for f in forms if any(p["form"] == f for p in points)])
+    looks = _find_looks(rows)
     for form, axes in panels.items():
-        for name in names:
-            own = [p for p in found.points if (p["form"], p["series"]) == (form, name)]
+        for name in sorted({point["series"] for point in points}):
+            own = [p for p in points if (p["form"], p["series"]) == (form, name)]
             x, y = [p["kl_nats"] for p in own], [p["accuracy"] for p in own]
             look = looks[name]
             axes.scatter(x, y, s=26, color=look.colour, marker=look.marker, lw=0, label=name)
         style.make_log(axes, "x")
         axes.set_xlabel("KL to the truth, nats per sequence")
-    first = next(iter(panels.values()))
-    handles, labels = first.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2)
+    _write_legend(figure, panels)
     caption = (
         "Each mark is one member at one ε, or at its end: its mean accuracy on the prompts with "
         f"{SHOWN} examples or more. What stands on one vertical has the same loss."
     )
-    name = style.slug("in_context_matched", *source.prefix, language)
-    return style.finish(figure, name, f"{language}: accuracy by KL to the truth", caption)
+    title = f"{view.language}: accuracy by KL to the truth"
+    return style.finish(figure, view.name("in_context_matched"), title, caption)
 
 
 def _mark_examples(axes: Axes, examples: Sequence[int]) -> None:
@@ -111,11 +113,8 @@ def _mark_examples(axes: Axes, examples: Sequence[int]) -> None:
     axes.set_xlabel("examples")
 
 
-def draw_swaps(source: Source, language: str, found: InContext) -> style.Drawing | None:
-    """Draw the construction where there is one: KL under its bound, and accuracy beside it."""
-    rows = [row for row in found.swaps if row["accuracy"] is not None]
-    if not rows:
-        return None
+def draw_swaps(view: View, rows: Sequence[Row], chance: float) -> Drawing:
+    """Draw the construction: its KL under the bound, and beside it what it answers."""
     figure = style.new_figure(7.4, 3.9)
     cost, answers = figure.subplots(1, 2)
     forms = list(dict.fromkeys(row["form"] for row in rows))
@@ -123,24 +122,24 @@ def draw_swaps(source: Source, language: str, found: InContext) -> style.Drawing
         own = [row for row in rows if row["form"] == form]
         x = [row["examples"] for row in own]
         mark: dict[str, Any] = {"color": look.colour, "marker": look.marker, "ms": 4.5}
-        cost.plot(x, [r["kl_nats"] for r in own], lw=2, label=form, **mark)
-        cost.plot(x, [r["bound"] for r in own], color=look.colour, lw=1, ls="--")
-        answers.plot(x, [r["truth_accuracy"] for r in own], lw=1, ls="--", **mark)
-        answers.plot(x, [r["accuracy"] for r in own], lw=2, **mark)
+        cost.plot(x, [row["kl_nats"] for row in own], lw=2, label=form, **mark)
+        cost.plot(x, [row["bound"] for row in own], color=look.colour, lw=1, ls="--")
+        answers.plot(x, [row["truth_accuracy"] for row in own], lw=1, ls="--", **mark)
+        answers.plot(x, [row["accuracy"] for row in own], lw=2, **mark)
     for axes in (cost, answers):
         _mark_examples(axes, [row["examples"] for row in rows])
     style.make_log(cost, "y")
     cost.set_ylabel("KL to the truth, nats per sequence")
     answers.set_ylabel("accuracy")
     answers.set_ylim(-0.03, 1.03)
-    answers.axhline(0.1, color=style.INK, lw=0.8, ls=(0, (1, 2)))
+    answers.axhline(chance, color=style.INK, lw=0.8, ls=(0, (1, 2)))
     figure.legend(loc="outside lower center", ncols=len(forms))
     agreement = max(row["agreement"] for row in rows)
     caption = (
         "The smoothed truth, and the same with its answer flipped after every prompt of the "
         "format. Left: KL(truth‖flipped), and dashed its bound p(B) ln(1/c). Right: accuracy of "
-        "the flipped (thick) and of the truth (dashed); dotted: 0.10. Agreement with the truth’s "
-        f"own answer on these prompts is {agreement:g} at most."
+        "the flipped (thick) and of the truth (dashed); dotted: chance. Agreement with the "
+        f"truth’s own answer on these prompts is {agreement:g} at most."
     )
-    name = style.slug("in_context_swaps", *source.prefix, language)
-    return style.finish(figure, name, f"{language}: every answer flipped", caption)
+    title = f"{view.language}: every answer flipped"
+    return style.finish(figure, view.name("in_context_swaps"), title, caption)

@@ -1,95 +1,106 @@
 """In-context accuracy of members and observers, and the construction that flips it, as rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pyarrow as pa
 
-from identjax.evaluation.checkpoint_run import CheckpointRun
-from identjax.evaluation.eval_tables import EvalTables, join_rows, keys_of, make_rows, select_rows
-from identjax.evaluation.truths import Truth
-from identjax.languages.language import Language
-from identjax.predictor import Predictor
+from identjax.evaluation.measure import AtRung, AtTruth, Found, Rows, measure
+from identjax.languages import Language
+from identjax.schema import TRUTH, schema_of
 from identjax.studies.in_context.asking import judge_laws, laws_of_members, laws_of_one
-from identjax.studies.in_context.tasks import Asked, Swap, pad_rows
-from identjax.sweep.folder.load import Run
+from identjax.studies.in_context.tasks import ASKED, Asked, Swap, asked, pad_rows, tasks_of
 
-TABLES = ("in_context", "in_context_observers", "in_context_swaps")
-Names = Mapping[str, str | int]
-
-
-def ask_observers(tables: EvalTables, truth: Truth) -> None:
-    """Add the rows of observers and of the construction, unless they stand."""
-    names = truth.names
-    if tuple(names.values()) not in keys_of(tables["in_context_observers"], *names):
-        found = measure_observers(truth.language, names)
-        tables.add("in_context_observers", found)
-        tables.add("in_context_swaps", measure_swaps(truth.language, names))
-
-
-def ask_members(
-    tables: EvalTables, run: Run | CheckpointRun, truth: Truth, rung: str, members: set[str]
-) -> int:
-    """Add the rows of those members at a rung that have none; give their number."""
-    done = select_rows(tables["in_context"], rung=rung)["member_id"].to_pylist()
-    lacking = sorted(members - set(done))
-    if lacking:
-        for ids, stack in run.predictors(rung, lacking).values():
-            tables.add(
-                "in_context", measure_in_context(truth.language.family.asked, stack, ids, rung)
-            )
-    return len(lacking)
+_ASKED = {
+    "form": str,
+    "examples": int,
+    "prompts": int,
+    "accuracy": float,
+    "tv": float,
+    "answered": float,
+}
+SWAPPED = {
+    "form": str,
+    "examples": int,
+    "places": int,
+    "log_mass": float,
+    "kl_nats": float,
+    "kl_stderr": float,
+    "kl_forward": float,
+    "floor": float,
+    "bound": float,
+    "agreement": float,
+    "accuracy": float,
+    "truth_accuracy": float,
+    "prompts": int,
+}
 
 
-def measure_in_context(
-    asked: Sequence[Asked], stack: Predictor, ids: Sequence[str], rung: str
-) -> pa.Table:
-    """Make the in_context rows of members at a rung."""
-    prompts = [prompt for one in asked for prompt in one.shots.prompts]
-    tokens, lengths = pad_rows(prompts, stack.vocabulary.pad)
-    laws = np.split(laws_of_members(stack, tokens, lengths), len(asked), 1)
-    found = []
-    for one, log_p in zip(asked, laws, strict=True):
-        judged = judge_laws(one.shots, log_p)._asdict()
-        columns = {"member_id": ids, "rung": rung, **_place(one), **judged}
-        found.append(make_rows("in_context", columns))
-    return join_rows("in_context", found)
+def has_tasks(language: Language) -> bool:
+    """Tell whether a language can be asked in context."""
+    return bool(tasks_of(language))
 
 
-def measure_observers(language: Language, names: Names) -> pa.Table:
-    """Make the rows of the truth, of chance and of what the language lays beside learners."""
-    found = []
-    for form, task in language.family.in_context.items():
-        observers = {"truth": language.core, **task.observers()} if task.examples else {}
-        for one in (one for one in language.family.asked if one.form == form):
-            shots, place = one.shots, _place(one)
-            for name, observer in observers.items():
-                log_p = laws_of_one(observer, shots.tokens, shots.lengths)
-                judged = judge_laws(shots, log_p[None])._asdict()
-                found.append(_observe({**names, "observer": name, **place, **judged}))
-            level = np.where(shots.answers, 0.0, -np.inf)[None, None]
-            judged = judge_laws(shots, np.broadcast_to(level, (1, *shots.right.shape)))._asdict()
-            chance = judged | {"accuracy": [shots.chance]}
-            found.append(_observe({**names, "observer": "chance", **place, **chance}))
-    return join_rows("in_context_observers", found)
+@measure(
+    "in_context",
+    {"in_context": schema_of(member_id=str, rung=str, **_ASKED)},
+    needs="snapshots",
+    applies=has_tasks,
+)
+def ask_members(at: AtRung, count: int = ASKED) -> Found:
+    """Ask members so many prompts of every form, with every number of examples."""
+    questions = asked(at.language, count)
+    prompts = [prompt for one in questions for prompt in one.shots.prompts]
+    tokens, lengths = pad_rows(prompts, at.stack.vocabulary.pad)
+    laws = np.split(laws_of_members(at.stack, tokens, lengths), len(questions), 1)
+    return {
+        "in_context": [
+            {**_place(one), **judge_laws(one.shots, log_p)._asdict()}
+            for one, log_p in zip(questions, laws, strict=True)
+        ]
+    }
 
 
-def _place(one: Asked) -> dict[str, str | int]:
+@measure(
+    "in_context_observers",
+    {
+        "in_context_observers": schema_of(**TRUTH, observer=str, **_ASKED),
+        "in_context_swaps": schema_of(**TRUTH, **SWAPPED),
+    },
+    needs="language",
+    applies=has_tasks,
+)
+def ask_observers(at: AtTruth, count: int = ASKED) -> Found:
+    """Ask the truth, chance and what the tasks lay beside learners; weigh the construction."""
+    swaps = [
+        {"form": form, "examples": examples, **measure_swap(swap)}
+        for form, task in tasks_of(at.language).items()
+        for examples, swap in task.swaps().items()
+    ]
+    observed = _observe(at.language, asked(at.language, count))
+    return {"in_context_observers": list(observed), "in_context_swaps": swaps}
+
+
+def _observe(language: Language, questions: Iterable[Asked]) -> Iterator[Rows]:
+    tasks = tasks_of(language)
+    observers = {
+        form: {"truth": language.core, **task.observers()} if task.examples else {}
+        for form, task in tasks.items()
+    }
+    for one in questions:
+        shots, place = one.shots, _place(one)
+        for name, observer in observers[one.form].items():
+            log_p = laws_of_one(observer, shots.tokens, shots.lengths)
+            yield {"observer": name, **place, **judge_laws(shots, log_p[None])._asdict()}
+        level = np.where(shots.answers, 0.0, -np.inf)[None, None]
+        judged = judge_laws(shots, np.broadcast_to(level, (1, *shots.right.shape)))
+        yield {"observer": "chance", **place, **judged._asdict(), "accuracy": shots.chance}
+
+
+def _place(one: Asked) -> Rows:
     return {"form": one.form, "examples": one.examples, "prompts": len(one.shots.lengths)}
 
 
-def measure_swaps(language: Language, names: Names) -> pa.Table:
-    """Make the rows of the construction: what it costs, and what it answers."""
-    found = []
-    for form, task in language.family.in_context.items():
-        for examples, swap in task.swaps().items():
-            columns = {**names, "form": form, "examples": examples, **measure_swap(swap)}
-            listed = {k: v if isinstance(v, str | int) else [v] for k, v in columns.items()}
-            found.append(make_rows("in_context_swaps", {**listed, "kl_nats": [swap.kl_nats]}))
-    return join_rows("in_context_swaps", found)
-
-
-def measure_swap(swap: Swap) -> dict[str, float | int]:
+def measure_swap(swap: Swap) -> Rows:
     """Ask the construction and the truth the same prompts, those in context among them."""
     rows, count = [swap.members], len(swap.members)
     rows += [swap.shots.tokens] if swap.shots else []
@@ -115,7 +126,3 @@ def measure_swap(swap: Swap) -> dict[str, float | int]:
         "truth_accuracy": accuracy[0],
         "prompts": len(agree),
     }
-
-
-def _observe(columns: Mapping[str, object]) -> pa.Table:
-    return make_rows("in_context_observers", columns)
