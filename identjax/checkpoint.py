@@ -90,7 +90,7 @@ class Checkpoints:
                 found = self._read(step, like)
             except Exception as error:
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            # Usable is what all processes could read.
+            # One process that cannot read it is enough: all must go on from the same state.
             reasons = [told for told in processes.exchange(reason) if told]
             if not reasons:
                 return found

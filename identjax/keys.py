@@ -16,7 +16,7 @@ class Purpose(enum.IntEnum):
     CHECK = 4
     EVALUATE = 5
     PROMPTS = 6
-    ANALYSIS = 7
+    # 7 stood for something once, and stays free.
     LESSONS = 8
 
 

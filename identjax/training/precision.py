@@ -14,12 +14,12 @@ from identjax.errors import ConfigError
 @dataclasses.dataclass(frozen=True)
 class Precision:
     """The dtype of parameters and steps, what JAX calls the precision of products of matrices,
-    and the platform that has no such arithmetic, with its name for people.
+    and the platform that cannot compute in it.
     """
 
     dtype: type[np.floating[Any]]
     products: str
-    lacking: tuple[str, str] = ("", "")
+    missing_on: str = ""
 
     @contextlib.contextmanager
     def enabled(self) -> Iterator[None]:
@@ -41,13 +41,12 @@ class Precision:
 PRECISIONS = {
     # An accelerator's own default for products is less than float32.
     "float32": Precision(np.float32, "float32"),
-    "bfloat16": Precision(np.float32, "BF16_BF16_F32", ("cpu", "a CPU")),
-    "float64": Precision(np.float64, "float32", ("tpu", "a TPU")),
+    "bfloat16": Precision(np.float32, "BF16_BF16_F32", missing_on="cpu"),
+    "float64": Precision(np.float64, "float32", missing_on="tpu"),
 }
 
 
 def check_precision(name: str) -> None:
     """Refuse what XLA would make in other numbers after all."""
-    platform, called = PRECISIONS[name].lacking
-    if platform == jax.default_backend():
-        raise ConfigError("precision", name, f"float32, on {called}")
+    if PRECISIONS[name].missing_on == jax.default_backend():
+        raise ConfigError("precision", name, f"float32, on a {jax.default_backend().upper()}")
