@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from identjax.errors import ConfigError
+from identjax.version import VERSION
 
-FORMAT = 1
+FORMAT = 2
 _PART = re.compile(r"(?P<group>.+)-p(?P<process>\d{4})-c(?P<chunk>\d{9})\.parquet")
 
 
@@ -29,14 +30,17 @@ class StoreError(RuntimeError):
 
 
 class Store:
-    """A results folder."""
+    """A results folder.
 
-    def __init__(self, workdir: str | os.PathLike[str]) -> None:
+    Of several processes one leads; the others write their own parts alone, under its lock.
+    """
+
+    def __init__(self, workdir: str | os.PathLike[str], leads: bool = True) -> None:
         """Name the folder; nothing is read or written yet."""
         if "://" in str(workdir):
             allowed = "a local folder or a mounted bucket (see docs/scaling.md, Buckets)"
             raise ConfigError("workdir", str(workdir), allowed)
-        self.workdir = pathlib.Path(workdir)
+        self.workdir, self._leads = pathlib.Path(workdir), leads
 
     # What was run
 
@@ -46,16 +50,18 @@ class Store:
         if not path.exists():
             return None
         sweep: dict[str, Any] = json.loads(path.read_text())
-        if sweep["format"] > FORMAT:
-            writer = sweep.get("versions", {}).get("identjax", "a newer version")
-            allowed = (
-                f"format {FORMAT} or older, not {sweep['format']} of identjax {writer}: update"
-            )
-            raise ConfigError("workdir", str(self.workdir), allowed)
+        if sweep["format"] != FORMAT:
+            writer = sweep.get("versions", {}).get("identjax", "of another version")
+            remedy = "update" if sweep["format"] > FORMAT else "train it anew, or open it with that"
+            allowed = f"a folder of format {FORMAT}, as identjax {VERSION} writes it"
+            told = f"{allowed}, not {sweep['format']}, of identjax {writer}: {remedy}"
+            raise ConfigError("workdir", str(self.workdir), told)
         return sweep
 
     def write_sweep(self, sweep: Mapping[str, Any]) -> None:
         """Write sweep.json whole."""
+        if not self._leads:
+            return
         text = json.dumps({"format": FORMAT, **sweep}, indent=1, sort_keys=True)
         with self._replacing(self.workdir / "sweep.json") as temporary:
             temporary.write_text(text + "\n")
@@ -66,10 +72,13 @@ class Store:
 
     def write_members(self, table: pa.Table) -> None:
         """Write members.parquet whole."""
-        self._write(self.workdir / "members.parquet", table)
+        if self._leads:
+            self._write(self.workdir / "members.parquet", table)
 
     def log(self, event: str, **facts: Any) -> None:
         """Append one line to events.jsonl."""
+        if not self._leads:
+            return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with clear_errors(self.workdir), (self.workdir / "events.jsonl").open("a") as file:
             file.write(json.dumps({"time": now, "event": event, **facts}) + "\n")
@@ -124,17 +133,12 @@ class Store:
         """Put a table in the place of a part."""
         self._write(path, table)
 
-    def delete_parts_after(self, group: str, chunk: int) -> int:
-        """Delete the parts of a group that are newer than a chunk; say how many there were."""
-        newer = [
-            path
-            for kind in ("curves", "snapshots")
-            for at, path in self.parts(kind, group)
-            if at > chunk
-        ]
-        for path in newer:
-            path.unlink()
-        return len(newer)
+    def delete_parts_after(self, group: str, chunk: int) -> None:
+        """Delete the parts of a group that are newer than a chunk."""
+        for kind in ("curves", "snapshots") if self._leads else ():
+            for at, path in self.parts(kind, group):
+                if at > chunk:
+                    path.unlink()
 
     # Evaluations and the report
 
@@ -168,6 +172,9 @@ class Store:
         A sweep holds the folder's; an evaluation that of `evals`, so that what a sweep has
         written can be evaluated while it goes on.
         """
+        if not self._leads:
+            yield
+            return
         folder = self.workdir / part
         with clear_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -203,28 +210,6 @@ class Store:
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
-
-
-class FollowerStore(Store):
-    """The folder as a process sees it that is not the first: it writes its own parts alone."""
-
-    def write_sweep(self, sweep: Mapping[str, Any]) -> None:
-        """Leave it to the first process."""
-
-    def write_members(self, table: pa.Table) -> None:
-        """Leave it to the first process."""
-
-    def log(self, event: str, **facts: Any) -> None:
-        """Leave it to the first process."""
-
-    def delete_parts_after(self, group: str, chunk: int) -> int:
-        """Leave it to the first process."""
-        return 0
-
-    @contextlib.contextmanager
-    def writing(self, part: str = "") -> Iterator[None]:
-        """Write under the lock that the first process holds."""
-        yield
 
 
 @contextlib.contextmanager

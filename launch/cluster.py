@@ -21,7 +21,8 @@ from absl import flags
 
 from identjax import processes
 from identjax.errors import ConfigError
-from identjax.store import FollowerStore, Store
+from identjax.store import Store
+from launch.exit_codes import BAD_USAGE, DONE, FAILED, PREEMPTED
 
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Be one process of a run of several.")
 COORDINATOR = flags.DEFINE_string(
@@ -43,7 +44,6 @@ _FATAL = re.compile(r"F\d{4} ")
 # What the runtime says, through whatever was at work, when another process is gone.
 _OF_A_LOSS = re.compile("Gloo|NCCL|[Cc]oordination|UNAVAILABLE|DEADLINE_EXCEEDED|closed by peer")
 _LOST = "preempted: another process of this run was lost; run the same command again to go on"
-DONE, FAILED, BAD_USAGE, PREEMPTED = 0, 1, 2, 75
 
 
 def enter() -> None:
@@ -59,7 +59,7 @@ def enter() -> None:
 
 def open_store(workdir: str) -> Store:
     """Open a results folder; of several processes the first one writes what is there once."""
-    return Store(workdir) if processes.is_first() else FollowerStore(workdir)
+    return Store(workdir, leads=processes.is_first())
 
 
 def say(line: str) -> None:

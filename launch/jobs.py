@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from identjax.errors import ConfigError
+from identjax.registry import read_pairs
+from launch.exit_codes import PREEMPTED
 
-PREEMPTED = 75
 _POLL_SECONDS = 0.2
 _ASK_SECONDS = 2.0
 _FILE_SECONDS = 10.0
@@ -26,8 +27,7 @@ def make_executor(folder: str, launcher: str, minutes: int, options: Sequence[st
         import submitit
     except ModuleNotFoundError as error:
         raise ConfigError("launcher", launcher, "pip install 'identjax[slurm]'") from error
-    pairs = [text.partition("=") for text in options]
-    given = {f"slurm_{name}": int(v) if v.isdecimal() else v for name, _, v in pairs}
+    given = {f"slurm_{name}": value for name, value in read_pairs("slurm", options).items()}
     try:
         executor = submitit.AutoExecutor(
             folder, cluster=launcher, **{f"{launcher}_max_num_timeout": 1000}

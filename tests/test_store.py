@@ -10,6 +10,7 @@ import pytest
 
 from identjax.errors import ConfigError
 from identjax.store import FORMAT, Store, StoreError
+from identjax.version import VERSION
 
 TABLE = pa.table({"member_id": ["a", "b"], "value": [1.0, 2.0]})
 
@@ -50,7 +51,7 @@ def test_only_newer_parts_of_the_group_are_deleted(tmp_path: pathlib.Path) -> No
         for chunk in (1, 2, 3):
             store.write_part("curves", group, 0, chunk, TABLE)
             store.write_part("snapshots", group, 0, chunk, TABLE)
-    assert store.delete_parts_after("g", 1) == 4
+    store.delete_parts_after("g", 1)
     assert [chunk for chunk, _ in store.parts("curves", "g")] == [1]
     assert [chunk for chunk, _ in store.parts("curves", "h")] == [1, 2, 3]
 
@@ -90,13 +91,29 @@ def test_a_second_writer_is_refused_until_the_first_dies(tmp_path: pathlib.Path)
         assert (tmp_path / "lock").exists()
 
 
-def test_a_newer_format_is_refused(tmp_path: pathlib.Path) -> None:
+def test_another_format_is_refused_with_both_versions(tmp_path: pathlib.Path) -> None:
     store = Store(tmp_path)
     store.write_sweep({"settings": {}})
     assert store.read_sweep() == {"format": FORMAT, "settings": {}}
     store.write_sweep({"format": FORMAT + 1, "versions": {"identjax": "9.1"}})
-    with pytest.raises(ConfigError, match=r"workdir.*older.*identjax 9\.1.*update"):
+    with pytest.raises(ConfigError, match=rf"workdir.*identjax {VERSION}.*identjax 9\.1: update"):
         store.read_sweep()
+    store.write_sweep({"format": 1, "versions": {"identjax": "0.1.0"}})
+    with pytest.raises(ConfigError, match=rf"identjax {VERSION}.*identjax 0\.1\.0: train it anew"):
+        store.read_sweep()
+
+
+def test_one_process_that_does_not_lead_writes_its_own_parts_alone(tmp_path: pathlib.Path) -> None:
+    Store(tmp_path).write_part("curves", "g", 0, 7, TABLE)
+    follower = Store(tmp_path, leads=False)
+    with Store(tmp_path).writing(), follower.writing():
+        follower.write_sweep({})
+        follower.write_members(TABLE)
+        follower.log("started")
+        follower.delete_parts_after("g", 1)
+        follower.write_part("curves", "g", 1, 7, TABLE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves", "lock"]
+    assert len(follower.parts("curves")) == 2
 
 
 def test_a_file_in_the_way_and_a_far_folder_are_named(tmp_path: pathlib.Path) -> None:
