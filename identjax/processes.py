@@ -10,10 +10,10 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict
 from jax.experimental import multihost_utils
 
 from identjax.errors import ConfigError
-from identjax.fields import flatten
 
 
 class RefusedElsewhere(RuntimeError):
@@ -80,7 +80,7 @@ def agree(stop: bool, due: bool) -> tuple[bool, bool]:
 
 def expect_same(facts: Mapping[str, Any]) -> None:
     """Refuse, in all processes, if any has other facts than the first."""
-    first, *others = map(flatten, exchange(dict(facts)))
+    first, *others = (flatten_dict(told, sep=".") for told in exchange(dict(facts)))
     for number, other in enumerate(others, 1):
         for name in sorted(first.keys() | other.keys()):
             if other.get(name) != first.get(name):

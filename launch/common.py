@@ -1,29 +1,31 @@
 """What all commands share: one line and an exit code for each kind of ending."""
 
 import contextlib
-import dataclasses
-import importlib.util
 import inspect
 import os
 import pathlib
 import shlex
 import sys
-import types
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 from absl import flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
-from identjax.errors import ConfigError, unknown_name
+from identjax.errors import ConfigError
 from identjax.processes import RefusedElsewhere
 from identjax.store import StoreError
+from identjax.sweep.engine.device_memory import OutOfMemory
 from identjax.sweep.engine.group_run import Preempted
-from identjax.sweep.plan.device_memory import OutOfMemory
+from identjax.sweep.plan.request import (
+    Request,
+    find_field,
+    import_source,
+    make_request,
+    to_plain,
+)
 from launch import cluster
-
-DONE, FAILED, BAD_USAGE, PREEMPTED = 0, 1, 2, 75
+from launch.exit_codes import BAD_USAGE, DONE, FAILED, PREEMPTED
 
 flags.DEFINE_multi_string(
     "import", [], "A Python file (or module) that registers languages, models or objectives."
@@ -104,52 +106,8 @@ def _refuse_unknown_fields(argv: list[str]) -> None:
         module = import_source(path.partition(":")[0], "config")
         fields = to_plain(module.get_config())
         for name, _, _ in given:
-            place = fields
-            for part in name.split(".")[1:] if name.startswith("--config.") else ():
-                if not isinstance(place, dict) or part not in place:
-                    raise unknown_name(
-                        "config field", part, place if isinstance(place, dict) else ()
-                    )
-                place = place[part]
-
-
-def import_source(source: str, flag: str = "import") -> types.ModuleType:
-    """Import a Python file by its path, or a module by its name."""
-    path = pathlib.Path(source)
-    if path.suffix != ".py":
-        try:
-            return importlib.import_module(source)
-        except ModuleNotFoundError as error:
-            raise ConfigError(flag, source, "a Python file or an importable module") from error
-    if not path.exists():
-        raise ConfigError(flag, source, "a Python file that exists")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What a user asked to be run: a config, its sweep, and what was set on the command line.
-
-    `published` are figures that the config's PUBLISHED lays beside ours in reports.
-    """
-
-    config: dict[str, Any]
-    sweep: list[dict[str, Any]]
-    overrides: dict[str, Any]
-    sweep_fields: list[str]
-    command: str
-    published: list[dict[str, Any]]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What sweep.json keeps of it."""
-        return {"config": self.config, "command": self.command, "published": self.published}
+            if name.startswith("--config."):
+                find_field(fields, name.removeprefix("--config."))
 
 
 def read_request(flag: str = "config") -> Request:
@@ -161,36 +119,7 @@ def read_request(flag: str = "config") -> Request:
     filename = config_flags.get_config_filename(holder).partition(":")[0]
     overrides = dict(config_flags.get_override_values(holder))
     command = shlex.join(["python", "-m", "launch.sweep", *sys.argv[1:]])
-    return make_request(flag, filename, to_plain(holder.value), overrides, command)
-
-
-def read_source(request: Request, workdir: str) -> tuple[Request | None, str]:
-    """Give the sweep that a sweep starts from, where its config names it, and its folder."""
-    start = request.config.get("start_from")
-    if not start:
-        return None, ""
-    start["workdir"] = start.get("workdir") or f"{workdir}/source"
-    filename, _, variant = start.get("config", "").partition(":")
-    if not filename:
-        return None, start["workdir"]
-    module = import_source(filename, "start_from.config")
-    config = to_plain(module.get_config(variant))
-    flags_ = f"--config={start['config']}", f"--workdir={start['workdir']}"
-    command = shlex.join(["python", "-m", "launch.sweep", *flags_])
-    return make_request("start_from.config", filename, config, {}, command), start["workdir"]
-
-
-def make_request(
-    flag: str, filename: str, config: dict[str, Any], overrides: dict[str, Any], command: str
-) -> Request:
-    """Lay out the members of a config file; get_sweep's parameters are filled from the config."""
-    module = import_source(filename, flag)
-    if not hasattr(module, "get_sweep"):
-        raise ConfigError(flag, filename, "a file with get_config() and get_sweep()")
-    wanted = [name for name in inspect.signature(module.get_sweep).parameters if name in config]
-    settings = list(module.get_sweep(**{name: config[name] for name in wanted}))
-    published = to_plain(getattr(module, "PUBLISHED", []))
-    return Request(config, settings, overrides, wanted, command, published)
+    return make_request(filename, overrides, to_plain(holder.value), command, flag)
 
 
 def need(flag: str, value: str | None) -> str:
@@ -211,10 +140,3 @@ def flags_given(*names: str) -> list[str]:
         apart = not equals and rest and not rest[0].startswith("--")
         found.append(f"--{name}={rest.pop(0)}" if apart else f"--{head.lstrip('-')}")
     return found
-
-
-def to_plain(value: Any) -> Any:
-    """Turn a ConfigDict into dicts, lists and numbers."""
-    if isinstance(value, ConfigDict | Mapping):
-        return {name: to_plain(part) for name, part in value.items()}
-    return [to_plain(part) for part in value] if isinstance(value, list | tuple) else value

@@ -8,10 +8,11 @@ from ml_collections import config_flags
 
 from identjax import processes
 from identjax.store import Store
+from identjax.sweep.engine.probe import describe_plan
 from identjax.sweep.folder.resume import widths_of
-from identjax.sweep.plan.groups import make_plan
+from identjax.sweep.plan.request import Request, read_source
 from identjax.sweep.plan.shard import parse_shard
-from identjax.sweep.run import describe_plan, run_sweep
+from identjax.sweep.run import run_sweep
 from launch import cluster, common
 
 config_flags.DEFINE_config_file("config", None, "The experiment; --config.FIELD=VALUE changes it.")
@@ -26,7 +27,7 @@ def main() -> None:
     """Bring every member of the config to its end, after those that they start from."""
     request, workdir = common.read_request(), common.need("workdir", WORKDIR.value)
     cluster.enter()
-    source, source_workdir = common.read_source(request, workdir)
+    source, source_workdir = read_source(request, workdir)
     if source:
         train(source, cluster.open_store(source_workdir))
         if (DRY_RUN.value or TUNE.value) and Store(source_workdir).read_sweep() is None:
@@ -35,16 +36,14 @@ def main() -> None:
     train(request, cluster.open_store(workdir), SHARD.value)
 
 
-def train(request: common.Request, store: Store, shard: str | None = None) -> None:
+def train(request: Request, store: Store, shard: str | None = None) -> None:
     """Resolve a config into members, and bring each of them to its end."""
     with processes.together():
-        plan = make_plan(
-            request.config,
-            request.sweep,
-            overrides=request.overrides,
-            extra_fields=request.sweep_fields,
-            widths=widths_of(store, request.config.get("width", 0)),
-        )
+        plan = request.plan(widths_of(store, request.config.get("width", 0)))
+        for name in plan.settings.measures:
+            from identjax.evaluation.evaluate import MEASURES
+
+            MEASURES.canonical(name)  # refuses one that is not registered
         plan = parse_shard(shard).of(plan) if shard else plan
     only_tells = DRY_RUN.value or TUNE.value
     for line in describe_plan(plan, tries=only_tells, tunes=TUNE.value):

@@ -11,7 +11,7 @@ import pytest
 
 from identjax.models.model import MODELS
 from identjax.sweep.plan.groups import Plan, make_plan
-from launch.common import Request, make_request, read_source, to_plain
+from identjax.sweep.plan.request import Request, make_request, read_source
 from tests.sweep.sources import plant_source
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -28,8 +28,7 @@ def load(path: pathlib.Path) -> ModuleType:
 
 
 def request_of(path: pathlib.Path, *variant: str) -> Request:
-    config = to_plain(load(path).get_config(*variant))
-    return make_request("config", str(path), config, {}, "")
+    return make_request(":".join([str(path), *variant]))
 
 
 def plan_of(request: Request) -> Plan:

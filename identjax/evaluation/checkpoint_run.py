@@ -1,7 +1,6 @@
 """Orbax checkpoints from anywhere, opened as if they were the results of a sweep."""
 
 import hashlib
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 from orbax.checkpoint import v1 as ocp
 
-from identjax import languages, models
 from identjax.errors import ConfigError
 from identjax.models.model import Model
 from identjax.predictor import Predictor
+from identjax.rungs import FINAL
 from identjax.store import Store
-from identjax.sweep.folder.ledger import FINAL
+from identjax.sweep.folder.ledger import Standing
+from identjax.sweep.folder.members_table import member_row
+from identjax.training.member import Member
 
 
 class CheckpointRun:
@@ -41,28 +42,27 @@ class CheckpointRun:
         if self.store.read_sweep() is not None:
             allowed = "a folder without a sweep in it, for the evaluation of a checkpoint"
             raise ConfigError("workdir", workdir, allowed)
-        truth = languages.make(language, max_length, **(language_options or {}))
-        self.model: Model = models.make(
-            model,
-            vocabulary=truth.vocabulary,
+        member = Member(
+            language=language,
             max_length=max_length,
+            language_options=language_options or {},
+            architecture=model,
             preset=preset,
-            **(model_options or {}),
+            model=model_options or {},
         )
+        self.model = member.build_model()
+        self.sweep: dict[str, Any] = {}
         self.unusable: list[tuple[str, str, str]] = []
         self._params = load_params(pathlib.Path(checkpoint), self.model)
-        options = json.dumps(dict(language_options or {}), sort_keys=True)
-        names = {"language": truth.name, "max_length": max_length, "language_options": options}
-        config = {"architecture": model, "preset": preset, "group": model, "status": "done"}
-        seeds = {"init_seed": 0, "data_seed": 0, "noise_seed": 0}
-        self._rows = [
-            {"member_id": digest, **names, **config, **seeds, "steps": 0}
-            for digest in _digest_members(self._params)
-        ]
+        like = member_row(member, Standing("done")) | {"group": model}
+        self._rows = [like | {"member_id": digest} for digest in _digest_members(self._params)]
 
     def members(self) -> pa.Table:
         """List the members; a member's id is the digest of its parameters."""
         return pa.Table.from_pylist(self._rows)
+
+    def curves(self) -> None:
+        """Nothing is known of the training."""
 
     def snapshots(self) -> pa.Table:
         """List the one snapshot of each member."""

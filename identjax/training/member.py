@@ -4,6 +4,9 @@ Static fields shape the program, so members that share them share one compilatio
 are numbers carried as arrays. A Gated field is swept too, but whether it is above zero is static,
 because at zero the work is not done at all. Origins say where a member's first parameters come
 from, which no program reads. Tags are for people and tables only.
+
+What has its default is no part of an id or of a group's name, so a new field leaves both as they
+are. Hence a default never changes, neither here nor among a model's options.
 """
 
 import dataclasses
@@ -12,13 +15,14 @@ import hashlib
 import json
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from identjax import languages, models
 from identjax.errors import ConfigError, unknown_name
-from identjax.languages.language import LANGUAGES, Language
-from identjax.models.model import MODELS
+from identjax.languages.definition import LANGUAGES
+from identjax.languages.language import Language
+from identjax.models.model import MODELS, Model
 from identjax.models.symmetries import CHANGES, check_change
 from identjax.registry import Registry
 from identjax.training.objective import MLE, NO_TEACHER, OBJECTIVES, TEACHERS
@@ -97,19 +101,43 @@ class Member:
 
     @functools.cached_property
     def member_id(self) -> str:
-        """The digest of the resolved configuration, tags aside."""
-        kept = {k: v for k, v in self.fields.items() if KINDS[k] != "tag"}
-        text = json.dumps(kept, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        """The digest of what the resolved configuration changes of the defaults, tags aside."""
+        return _digest({k: v for k, v in self._changed.items() if KINDS[k] != "tag"}, 6)
 
     @functools.cached_property
     def group(self) -> str:
         """The name of the group: the members that one compiled program trains."""
-        values = self.fields
-        shape = {k: v for k, v in values.items() if KINDS[k] == "static"}
-        shape |= {k: values[k] > 0 for k in fields_of("gated")}
-        digest = hashlib.blake2b(json.dumps(shape, sort_keys=True).encode(), digest_size=3)
-        return f"{self.language}-{self.architecture}-{digest.hexdigest()}"
+        changed, plain = self._changed, self._plain
+        shape = {k: v for k, v in changed.items() if KINDS[k] == "static"}
+        gates = {k: v > 0 for k, v in changed.items() if KINDS[k] == "gated"}
+        shape |= {k: on for k, on in gates.items() if on != (plain[k] > 0)}
+        return f"{self.language}-{self.architecture}-{_digest(shape, 3)}"
+
+    @property
+    def _changed(self) -> dict[str, Any]:
+        """What is not as by default; of the model's options, by default of its family."""
+        options = _difference(self.model, _defaults(MODELS[self.architecture]))
+        return _difference(self.fields, self._plain) | {"model": options}
+
+    @property
+    def _plain(self) -> dict[str, Any]:
+        kind: Any = type(self)
+        return _defaults(kind)
+
+    @property
+    def truth(self) -> Language:
+        """The language that it learns."""
+        return languages.make(self.language, self.max_length, **self.language_options)
+
+    def build_model(self) -> Model:
+        """Make the model that it is, for the symbols of its language."""
+        return models.make(
+            self.architecture,
+            vocabulary=self.truth.vocabulary,
+            max_length=self.max_length,
+            preset=self.preset,
+            **self.model,
+        )
 
     @property
     def swept(self) -> dict[str, int | float]:
@@ -117,12 +145,31 @@ class Member:
         return {name: getattr(self, name) for name in fields_of("swept", "gated")}
 
 
-def _kinds() -> dict[str, str]:
-    hints = typing.get_type_hints(Member, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+def _digest(values: Mapping[str, Any], size: int) -> str:
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
 
 
-KINDS: dict[str, str] = _kinds()
+@functools.cache
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    """Give the fields of a dataclass that have a default, with that, as JSON has it."""
+    found = {}
+    for field in dataclasses.fields(kind):
+        if field.default is not dataclasses.MISSING:
+            found[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+
+def _difference(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k not in plain or v != plain[k]}
+
+
+KINDS: dict[str, str] = {
+    name: hint.__metadata__[0]
+    for name, hint in typing.get_type_hints(Member, include_extras=True).items()
+}
 
 
 @functools.cache
@@ -131,10 +178,30 @@ def fields_of(*kinds: str) -> tuple[str, ...]:
     return tuple(name for name, kind in KINDS.items() if kind in kinds)
 
 
-_AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")
-_NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight")
-_SEEDS = ("init_seed", "data_seed", "noise_seed", "change_seed")
-_SHARES = ("dropout", "label_noise", "beta1", "beta2")
+# What the numbers in some fields must be.
+_BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
+    (
+        "1 or more",
+        lambda value: value >= 1,
+        ("max_length", "batch", "check_every", "check_size", "steps"),
+    ),
+    (
+        "0 or more",
+        lambda value: value >= 0,
+        ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight"),
+    ),
+    (
+        "0 or more and below 1",
+        lambda value: 0 <= value < 1,
+        ("dropout", "label_noise", "beta1", "beta2"),
+    ),
+    (
+        "0 to 2^32 - 1",
+        lambda value: 0 <= value < 2**32,
+        ("init_seed", "data_seed", "noise_seed", "change_seed"),
+    ),
+    ("above 0", lambda value: value > 0, ("learning_rate",)),
+)
 
 
 def resolve(choices: Mapping[str, Any]) -> Member:
@@ -150,23 +217,16 @@ def resolve(choices: Mapping[str, Any]) -> Member:
     if values["objective"] == MLE:
         values["objective_weight"] = 0.0  # so that a sweep over weights has each member once
     member = Member(**values)
-    language = languages.make(member.language, member.max_length, **member.language_options)
-    model = models.make(
-        member.architecture,
-        preset=member.preset,
-        vocabulary=language.vocabulary,
-        max_length=member.max_length,
-        **member.model,
-    )
+    model = member.build_model()
     check_change(model, member.change, member.alpha)
     if member.change != "none" and member.dropout > 0:
         raise ConfigError("dropout", member.dropout, f"0 where change is {member.change!r}")
-    batching = _choose_batching(member, language)
-    return dataclasses.replace(member, model=model.options(), batching=batching)
+    return dataclasses.replace(member, model=model.options(), batching=_choose_batching(member))
 
 
-def _choose_batching(member: Member, language: Language) -> str:
+def _choose_batching(member: Member) -> str:
     """Take the whole support where it fits a batch, and strata where lengths can be chosen."""
+    language = member.truth
     if member.batching == "support" and language.support() is None:
         raise ConfigError("batching", "support", f"a small support ({language.count} strings)")
     if member.batching == "stratified":
@@ -209,16 +269,10 @@ def _check_numbers(member: Member) -> None:
     for name, value in member.fields.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(name, value, "a finite number")
-        if name in _AT_LEAST_ONE and value < 1:
-            raise ConfigError(name, value, "1 or more")
-        if name in _NOT_NEGATIVE and value < 0:
-            raise ConfigError(name, value, "0 or more")
-        if name in _SHARES and not 0 <= value < 1:
-            raise ConfigError(name, value, "0 or more and below 1")
-        if name in _SEEDS and not 0 <= value < 2**32:
-            raise ConfigError(name, value, "0 to 2^32 - 1")
-    if member.learning_rate <= 0:
-        raise ConfigError("learning_rate", member.learning_rate, "above 0")
+    for allowed, holds, names in _BOUNDS:
+        for name in names:
+            if not holds(getattr(member, name)):
+                raise ConfigError(name, getattr(member, name), allowed)
     if member.teacher != NO_TEACHER and member.label_noise > 0:
         allowed = f"0 with teacher={member.teacher!r}, whose laws are no labels"
         raise ConfigError("label_noise", member.label_noise, allowed)

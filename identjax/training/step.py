@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from identjax import languages, models
 from identjax.keys import Purpose, key_for
 from identjax.languages.language import Language
 from identjax.models.model import Dropout, Model, Params
@@ -141,26 +140,19 @@ def _is_finite(tree: Any) -> jax.Array:
 
 def make_trainer(member: Member) -> tuple[Trainer, Shared]:
     """Build the program of a member's group, and what its members share."""
-    language = languages.make(member.language, member.max_length, **member.language_options)
-    model = models.make(
-        member.architecture,
-        vocabulary=language.vocabulary,
-        max_length=member.max_length,
-        preset=member.preset,
-        **member.model,
-    )
-    teacher = find_teacher(member.teacher, language)
-    batches = make_batches(language, member.batching, member.batch, model.packs, teacher)
-    taught = find_lessons(member.objective, language) if member.objective_weight > 0 else None
-    lessons = taught.lay_out(language, model.packs) if taught else None
-    found = language.support()
-    if found is None:
-        tokens = language.sample(key_for(0, Purpose.CHECK), member.check_size)
-        shared = Shared(language, batches, lessons, tokens, None)
-    else:
-        strings, log_p = jnp.asarray(found[0]), jnp.asarray(found[1], jnp.float32)
-        shared = Shared(language, batches, lessons, strings, log_p)
-    return Trainer(member, model, language.mean_targets), shared
+    with PRECISIONS[member.precision].enabled():
+        language, model = member.truth, member.build_model()
+        teacher = find_teacher(member.teacher, language)
+        batches = make_batches(language, member.batching, member.batch, model.packs, teacher)
+        taught = find_lessons(member.objective, language) if member.objective_weight > 0 else None
+        lessons = taught.lay_out(language, model.packs) if taught else None
+        found = language.support()
+        if found is None:
+            tokens, log_p = language.sample(key_for(0, Purpose.CHECK), member.check_size), None
+        else:
+            tokens, log_p = jnp.asarray(found[0]), jnp.asarray(found[1], jnp.float32)
+        shared = Shared(language, batches, lessons, tokens, log_p)
+        return Trainer(member, model, language.mean_targets), shared
 
 
 def hyper_of(member: Member) -> dict[str, np.generic]:

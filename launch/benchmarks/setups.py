@@ -10,14 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax import languages, models
 from identjax.keys import Purpose, key_for
 from identjax.languages.language import Language
 from identjax.models.model import Model
 from identjax.predictor import Predictor
 from identjax.sweep.plan.groups import make_plan
+from identjax.sweep.plan.request import import_source, to_plain
 from identjax.training.member import Member
-from launch import common
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 
@@ -41,20 +40,12 @@ class Setup:
     @functools.cached_property
     def language(self) -> Language:
         """The truth."""
-        return languages.make(
-            self.member.language, self.member.max_length, **self.member.language_options
-        )
+        return self.member.truth
 
     @functools.cached_property
     def model(self) -> Model:
         """The learner."""
-        return models.make(
-            self.member.architecture,
-            vocabulary=self.language.vocabulary,
-            max_length=self.member.max_length,
-            preset=self.member.preset,
-            **self.member.model,
-        )
+        return self.member.build_model()
 
     @functools.cached_property
     def padded_BxT(self) -> np.ndarray:
@@ -72,8 +63,8 @@ class Setup:
 
 def load_setup(name: str, members: int, **changes: Any) -> Setup:
     """Read a configuration of the bench, with some fields changed."""
-    module = common.import_source(str(CONFIGS / f"{name}.py"))
-    config = common.to_plain(module.get_config()) | changes
+    module = import_source(str(CONFIGS / f"{name}.py"))
+    config = to_plain(module.get_config()) | changes
     plan = make_plan(config, module.get_sweep(members), extra_fields=["members"])
     (group,) = plan.groups
     return Setup(group.members, group.width)

@@ -1,6 +1,5 @@
 """A results folder whose snapshots are planted members, and a Run that gives them."""
 
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from identjax.evaluation.measure import AtPairs
+from identjax.evaluation.results import Stacks
+from identjax.evaluation.truths import Truth
 from identjax.predictor import Predictor
 from identjax.store import Store
+from identjax.sweep.folder.ledger import Standing
+from identjax.sweep.folder.members_table import member_row
+from identjax.training.member import Member
 from tests.planted import LANG, off_law, plant
 
 EOS, SAY_A, SAY_B = (off_law(LANG, **{name: 1.0}) for name in ("eos", "a", "b"))
@@ -34,26 +39,28 @@ class PlantedRun:
         self.status = dict.fromkeys(laws, "done")
         self.roles = dict.fromkeys(laws, "report")
         self.objectives = dict.fromkeys(laws, "mle")
+        self.sweep: dict[str, Any] = {"settings": {"measures": []}}
+        self.like = member_row(Member(max_length=LANG.max_length), Standing("done", 10))
         self.loads = 0
 
     def members(self) -> pa.Table:
         rows = [
-            {
+            self.like
+            | {
                 "member_id": member,
                 "group": self.group_of(member),
-                "language": "L3",
-                "max_length": LANG.max_length,
-                "language_options": json.dumps({}),
                 "architecture": self.group_of(member),
                 "objective": self.objectives[member],
                 "init_seed": row,
                 "role": self.roles[member],
                 "status": self.status[member],
-                "steps": 10,
             }
             for row, member in enumerate(self.laws)
         ]
         return pa.Table.from_pylist(rows)
+
+    def curves(self) -> None:
+        return None
 
     def group_of(self, member: str) -> str:
         return "even" if int(member[1:]) % 2 == 0 else "odd"
@@ -93,3 +100,9 @@ def rows(run: Any, name: str, **values: Any) -> list[dict[str, Any]]:
     table = run.evals(name)
     found: list[dict[str, Any]] = table.to_pylist()
     return [row for row in found if all(row[k] == v for k, v in values.items())]
+
+
+def pairs_at(stacks: Stacks) -> AtPairs:
+    """Give members to be compared, with nothing known of them."""
+    truth = Truth("L3", LANG.max_length, "{}", (), ())
+    return AtPairs(truth, {}, "final", stacks, [], lambda name: None)

@@ -16,6 +16,7 @@ import pytest
 
 from identjax.evaluation.completions import complete_members
 from identjax.evaluation.divergences import measure_divergences
+from identjax.sweep.plan.request import import_source
 from launch.benchmarks import machine, outcome
 from launch.benchmarks.flops import count_flops, sum_over_lengths
 from launch.benchmarks.peers import TRAINERS, flax_runs, rerun
@@ -25,7 +26,6 @@ from launch.benchmarks.suites import SUITES
 from launch.benchmarks.suites.options import Options, read_counts
 from launch.benchmarks.suites.train import SMALL, count_least
 from launch.benchmarks.timing import Case, Contest, Effort, compete
-from launch.common import import_source
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 TRIAL = Effort(rounds=2, least_seconds=0.0, smoke=True)

@@ -149,7 +149,7 @@ def test_a_coordinator_that_cannot_be_reached_is_one_line(
 PROGRAM = """
 import sys, pathlib
 from tests.sweep.harness import final_digests, plan_of, train
-from identjax.sweep.run import prepare
+from identjax.sweep.engine.device_memory import prepare
 text = prepare(plan_of().groups[0]).chunk_program
 names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 print("while" in text, [name for name in names if name in text])

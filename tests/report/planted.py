@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from identjax.evaluation.eval_tables import SCHEMAS
 from identjax.store import Store
-from identjax.sweep.folder.ledger import Outcome, member_row
+from identjax.sweep.folder.ledger import Standing
+from identjax.sweep.folder.members_table import member_row
 from identjax.training.member import resolve
 
 RUNGS = ("0.1", "0.01")
@@ -61,7 +62,7 @@ def plant(
     return store
 
 
-LIKE = member_row(resolve({"architecture": "lstm"}), Outcome("done", 500, ""))
+LIKE = member_row(resolve({"architecture": "lstm"}), Standing("done", 500, ""))
 SWEEP: dict[str, Any] = {
     "command": "python -m launch.sweep --config=configs/planted.py --workdir=planted",
     "config": {"language": "L3", "model": {"width": 32}, "rungs": [0.1, 0.01]},

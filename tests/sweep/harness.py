@@ -7,16 +7,18 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow.compute as pc
 
 from identjax.axes import axis
 from identjax.store import Store
+from identjax.sweep.engine.device_memory import check_room, prepare
 from identjax.sweep.engine.group_run import Context, GroupRun, Preempted
 from identjax.sweep.engine.progress import Progress
 from identjax.sweep.engine.slots import Slots
-from identjax.sweep.plan.groups import Plan, make_plan
-from identjax.sweep.run import prepare, run_sweep
+from identjax.sweep.plan.groups import Group, Plan, make_plan
+from identjax.sweep.run import run_sweep
 
 CONFIG: dict[str, Any] = {
     "language": "L3",
@@ -32,6 +34,16 @@ CONFIG: dict[str, Any] = {
     "save_seconds": 0.0,
 }
 SEEDS = axis("init_seed", range(4))
+_MADE: dict[tuple[str, int, int], Slots] = {}
+
+
+def prepare_once(group: Group) -> Slots:
+    """Share the compiled programs of one shape; what tests run on them is their own."""
+    key = group.name, group.width, jax.device_count()
+    if key not in _MADE:
+        _MADE[key] = prepare(group)
+    check_room(group, _MADE[key])
+    return _MADE[key]
 
 
 def plan_of(sweep: list[dict[str, Any]] = SEEDS, **changes: Any) -> Plan:
@@ -42,7 +54,7 @@ def train(
     workdir: pathlib.Path, sweep: list[dict[str, Any]] = SEEDS, **changes: Any
 ) -> tuple[Store, dict[str, int]]:
     store = Store(workdir)
-    return store, run_sweep(plan_of(sweep, **changes), store, {})
+    return store, run_sweep(plan_of(sweep, **changes), store, {}, prepare=prepare_once)
 
 
 def train_until(
@@ -54,7 +66,7 @@ def train_until(
     context = Context(plan.settings, Store(workdir), Progress({}), stop, lambda run: None)
     group = plan.groups[0]
     with group.precision.enabled(), contextlib.suppress(Preempted):
-        run = GroupRun(group, slots or prepare(group), context)
+        run = GroupRun(group, slots or prepare_once(group), context)
         run.run()
     return run
 

@@ -7,18 +7,18 @@ import jax
 import pyarrow as pa
 
 from identjax.store import Store
-from identjax.sweep.folder.ledger import SCHEMA, Outcome, member_row, pack_params, snapshot_row
+from identjax.sweep.folder.ledger import SCHEMA, Standing, pack_params, snapshot_row
+from identjax.sweep.folder.members_table import member_row
 from identjax.sweep.plan.groups import Plan
-from identjax.training.step import make_trainer
 
 
 def plant_source(workdir: pathlib.Path, plan: Plan, rung: str = "0.1", shift: int = 0) -> Store:
     """Write the members of a plan with a snapshot of what init_seed + shift draws."""
-    store, done = Store(workdir), Outcome("done", 10, "")
+    store, done = Store(workdir), Standing("done", 10)
     store.write_sweep({"settings": {}, "groups": {}})
     store.write_members(pa.Table.from_pylist([member_row(m, done) for m in plan.members]))
     for group in plan.groups:
-        model = make_trainer(group.members[0])[0].model
+        model = group.members[0].build_model()
         seeds = jax.numpy.array([member.init_seed + shift for member in group.members])
         stack = jax.vmap(lambda seed, model=model: model.init(jax.random.key(seed)))(seeds)
         rows: list[dict[str, Any]] = []

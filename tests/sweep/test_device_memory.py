@@ -9,21 +9,19 @@ import pytest
 
 from identjax.errors import ConfigError
 from identjax.store import Store
+from identjax.sweep.engine import device_memory as room
+from identjax.sweep.engine import probe
+from identjax.sweep.engine.device_memory import OutOfMemory
+from identjax.sweep.engine.probe import estimate_run, tune
 from identjax.sweep.engine.slots import Slots
 from identjax.sweep.folder.resume import widths_of
-from identjax.sweep.plan import device_memory as room
-from identjax.sweep.plan import probe
-from identjax.sweep.plan.device_memory import OutOfMemory
-from identjax.sweep.plan.probe import estimate_run, tune
 from identjax.sweep.plan.width import Devices
-from identjax.sweep.run import prepare
-from tests.sweep.conftest import share_slots
-from tests.sweep.harness import SEEDS, final_digests, plan_of, train, train_until
+from tests.sweep.harness import SEEDS, final_digests, plan_of, prepare_once, train, train_until
 
 
 @pytest.fixture(autouse=True)
 def _share_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "make_slots", share_slots)
+    monkeypatch.setattr(probe, "prepare", prepare_once)
 
 
 def fail_at_chunk(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -81,7 +79,7 @@ def test_a_width_that_cannot_fit_is_refused_with_one_that_does(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (group,) = plan_of().groups
-    planned = prepare(group).planned_bytes
+    planned = prepare_once(group).planned_bytes
     assert planned > 0
     small = Devices(2, "cpu", planned * 0.6)
     monkeypatch.setattr(room, "find_devices", lambda: small)

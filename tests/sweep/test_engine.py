@@ -13,13 +13,12 @@ from identjax.axes import axis, chain, product, zipped
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.folder.load import Run
-from identjax.sweep.run import prepare
-from tests.sweep.conftest import share_slots
 from tests.sweep.harness import (
     SEEDS,
     final_digests,
     loss_curve,
     plan_of,
+    prepare_once,
     rows_of,
     train,
     train_until,
@@ -82,7 +81,7 @@ def test_a_run_goes_on_with_fewer_slots_than_it_had(
     plan = plan_of(chunk_steps=2)
     assert len(train_until(tmp_path, plan, chunks).steps_in_slots) == 4
     monkeypatch.setattr(jax, "device_count", lambda: 1)
-    fewer = share_slots(plan.groups[0].members[0], 2)
+    fewer = prepare_once(plan.groups[0])
     stopped = train_until(tmp_path, plan, 1, fewer)
     assert (stopped.slots.count, len(stopped.steps_in_slots)) == (2, 4)
     train_until(tmp_path, plan, slots=fewer)
@@ -220,7 +219,7 @@ def test_a_damaged_snapshot_is_left_out_and_named(tmp_path: pathlib.Path) -> Non
 
 
 def test_the_member_step_has_no_collectives() -> None:
-    text = prepare(plan_of().groups[0]).chunk_program
+    text = prepare_once(plan_of().groups[0]).chunk_program
     assert "while" in text
     names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
     assert [name for name in names if name in text] == []

@@ -1,5 +1,6 @@
 """A config becomes members and groups, or one clear line before anything is compiled."""
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from identjax.axes import axis, chain, product, zipped
 from identjax.errors import ConfigError
+from identjax.models.model import MODELS
 from identjax.sweep.plan.groups import RunSettings, make_plan
-from identjax.sweep.plan.width import Devices, choose_width, estimate_slot_bytes
-from identjax.training.member import KINDS, Member, fields_of, resolve
+from identjax.sweep.plan.width import Devices, choose_width
+from identjax.training.member import KINDS, Gated, Member, Static, fields_of, resolve
 from tests.sweep.harness import CONFIG, SEEDS, plan_of, train
 
 
@@ -96,6 +98,36 @@ def test_a_member_is_known_by_what_it_is_and_not_by_its_tags() -> None:
     assert spelt.member_id == resolve({"language": "L3", "max_length": 6.0}).member_id
 
 
+def test_a_new_field_with_a_default_changes_no_id_and_no_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Wider(Member):
+        gate: Gated[float] = 0.0
+        shape: Static[str] = "round"
+
+    sweep = product(SEEDS[:2], axis("architecture", ["lstm", "gru"]), axis("dropout", [0.0, 0.1]))
+    members = plan_of(sweep).members
+    for name, kind in ("gate", "gated"), ("shape", "static"):
+        monkeypatch.setitem(KINDS, name, kind)
+    wider = [Wider(**vars(dataclasses.replace(member))) for member in members]
+    assert [(m.member_id, m.group) for m in wider] == [(m.member_id, m.group) for m in members]
+    for change in ({"gate": 0.5}, {"shape": "flat"}):
+        other = dataclasses.replace(wider[0], **change)
+        assert (other.member_id, other.group) not in [(m.member_id, m.group) for m in members]
+        assert other.group != members[0].group
+
+
+def test_what_a_model_takes_by_default_is_no_part_of_an_id() -> None:
+    (member,) = plan_of([{}]).members
+    assert set(member.model) > {"hidden", "embedding"}
+    plain = {f.name: f.default for f in dataclasses.fields(MODELS["lstm"])}
+    fewer = {name: value for name, value in member.model.items() if value != plain[name]}
+    assert fewer.keys() < member.model.keys()
+    assert dataclasses.replace(member, model=fewer).member_id == member.member_id
+    assert dataclasses.replace(member, model=fewer | {"hidden": 5}).member_id != member.member_id
+
+
 def test_the_command_line_wins_over_axes_and_twins_are_one() -> None:
     sweep = product(SEEDS, axis("learning_rate", [0.1, 0.2]))
     plan = make_plan(CONFIG | {"learning_rate": 0.3}, sweep, overrides={"learning_rate": 0.3})
@@ -132,7 +164,9 @@ def test_the_width_on_an_accelerator_is_capped_by_its_memory() -> None:
 
 def test_what_a_step_holds_does_not_depend_on_swept_values_and_grows_with_the_batch() -> None:
     small, same, large = (
-        estimate_slot_bytes(resolve({"max_length": 6, "architecture": "lstm", **change}))
+        make_plan({"architecture": "lstm", "width": 1, "max_length": 6}, [change])
+        .groups[0]
+        .step_bytes
         for change in ({}, {"learning_rate": 0.5, "init_seed": 3}, {"max_length": 12})
     )
     assert small == same < large

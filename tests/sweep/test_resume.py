@@ -4,9 +4,7 @@ import json
 import os
 import pathlib
 import signal
-from collections.abc import Callable
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -14,6 +12,7 @@ from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep import run as runs
 from identjax.sweep.folder.load import Run
+from identjax.version import VERSION
 from tests.sweep.harness import SEEDS, final_digests, plan_of, rows_of, train, train_until
 
 
@@ -110,24 +109,44 @@ def test_other_devices_or_versions_are_told_or_refused(
     assert [e["event"] for e in events(store)].count("resumed_elsewhere") == 1
 
 
-@pytest.mark.parametrize(
-    ("made", "name"),
-    [
-        (lambda table: table.append_column("warp", table["batch"]), "warp"),
-        (lambda table: table.drop_columns(["precision"]), "precision"),
-    ],
-    ids=["newer", "older"],
-)
-def test_a_folder_whose_members_have_other_fields_is_refused_by_name(
-    tmp_path: pathlib.Path, made: Callable[[pa.Table], pa.Table], name: str
+def test_a_folder_with_a_field_that_this_version_does_not_know_is_refused(
+    tmp_path: pathlib.Path,
 ) -> None:
     store, _ = train(tmp_path, SEEDS[:1])
-    table = made(store.read_members())
-    # A field more or less gives every member another id.
-    store.write_members(table.set_column(0, "member_id", pa.array(["0123456789ab"])))
-    with pytest.raises(ConfigError, match=f"workdir.*{name}.*identjax"):
-        train(tmp_path, SEEDS[:1])
-    assert store.read_members()["member_id"].to_pylist() == ["0123456789ab"]
+    table = store.read_members()
+    store.write_members(table.append_column("warp", table["batch"]))
+    pretend(store, "versions", identjax="9.1")
+    for use in (lambda: train(tmp_path, SEEDS[:1]), Run(str(tmp_path)).members):
+        with pytest.raises(ConfigError, match=f"workdir.*{VERSION}.*'warp'.*9.1") as caught:
+            use()
+        assert "\n" not in str(caught.value)
+    assert "warp" in store.read_members().column_names
+
+
+def test_a_folder_from_before_a_field_is_continued_as_with_its_default(
+    tmp_path: pathlib.Path,
+) -> None:
+    whole, _ = train(tmp_path / "whole")
+    store, _ = train(tmp_path / "run", SEEDS[:2])
+    store.write_members(store.read_members().drop_columns(["precision", "clip", "teacher"]))
+    read = Run(str(store.workdir)).members()
+    assert set(read["precision"].to_pylist()) == {"float32"}
+    assert read.column_names == whole.read_members().column_names
+    _, counts = train(store.workdir)
+    assert counts == {"done": 4}
+    assert rows_of(store, "snapshots") == rows_of(whole, "snapshots")
+    assert store.read_members().equals(whole.read_members())
+
+
+def test_measures_that_are_asked_for_later_are_kept_and_train_nothing(
+    tmp_path: pathlib.Path,
+) -> None:
+    store, _ = train(tmp_path)
+    before = store.read_sweep()
+    train(tmp_path, measures=("one", "two"))
+    after = store.read_sweep()
+    assert after == before | {"settings": before["settings"] | {"measures": ["one", "two"]}}
+    assert [event["event"] for event in events(store)].count("started") == 1
 
 
 def test_the_rungs_of_the_snapshots_are_those_that_members_crossed(tmp_path: pathlib.Path) -> None:

@@ -132,9 +132,9 @@ def measure(members: int) -> str:
         run = make_run(pathlib.Path(folder), plan)
         run.run()
         marks.append(time.process_time())
-        roster = Roster(plan, Store(folder))
+        roster = Roster(plan.members, Store(folder))
         marks.append(time.process_time())
-        roster.write({plan.groups[0].name: run.ledger})
+        roster.write({plan.groups[0].name: run.recorder.ledger})
         marks.append(time.process_time())
     status, peak = run.status(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     each = [f"{1e6 * (b - a) / members:.1f}" for a, b in itertools.pairwise(marks)]

@@ -13,6 +13,7 @@ from identjax.errors import ConfigError
 from identjax.sweep.folder.load import Run
 from identjax.sweep.plan import starts
 from identjax.sweep.plan.groups import Plan, make_plan
+from identjax.sweep.plan.starts import Starts
 from tests.sweep.harness import CONFIG, final_digests, rows_of, train, train_until
 from tests.sweep.sources import plant_source
 
@@ -74,14 +75,24 @@ def test_members_record_their_start_and_begin_as_the_same_function(
     for row in tuned.members().to_pylist():
         assert row["start_member"] == theirs[row["init_seed"]]["member_id"]
         assert row["start_rung"] == "0.1"
-    differences = curve(tuned, "start_logits", 0)
-    assert len(differences) == 10
-    assert 0 < max(differences.values()) < starts.TOLERANCE
-    assert max(map(abs, curve(tuned, "start_kl_nats", 0).values())) < 1e-6
+    assert {metric for metric in tuned.curves()["metric"].to_pylist() if "start" in metric} == set()
     kl = curve(tuned, "kl_nats", 0)
     for seed in range(2):
         own = [kl[r["member_id"]] for r in tuned.members().to_pylist() if r["init_seed"] == seed]
         assert np.ptp(own) < 1e-4 < min(own)
+
+
+def test_a_folder_tells_how_far_its_members_begin_from_their_source(
+    source: pathlib.Path, tuned: Run
+) -> None:
+    settings = FINE | from_(source) | {"precision": "float64"}
+    double = make_plan(settings, product(CHANGES, SEEDS)).members
+    members = [tuned.member(one) for one in tuned.members()["member_id"].to_pylist()]
+    for own, least in (members, 1e-12), (double, 0.0):
+        drifts = Starts.of(from_(source)["start_from"]).measure(own)
+        assert drifts.keys() == {member.member_id for member in own}
+        assert least < max(drift.logits for drift in drifts.values()) < starts.TOLERANCE
+        assert max(abs(drift.kl_nats) for drift in drifts.values()) < 1e-6
 
 
 def test_a_rescale_changes_what_sgd_makes_of_a_start_and_a_permutation_does_not(

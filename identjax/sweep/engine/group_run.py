@@ -6,38 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import pyarrow as pa
 
 from identjax import processes
 from identjax.checkpoint import Checkpoints
 from identjax.store import Store
 from identjax.sweep.engine.progress import Progress, Status
 from identjax.sweep.engine.queue import Queue, left_to_wait
-from identjax.sweep.engine.readings import (
-    CurveRow,
-    Notes,
-    Parked,
-    Reading,
-    Seat,
-    Tally,
-    curve_rows,
-    ending,
-    make_readings,
-    tabulate,
-)
+from identjax.sweep.engine.readings import Parked, Reading, Seat, Tally, make_readings
+from identjax.sweep.engine.recorder import Recorder
 from identjax.sweep.engine.slots import Slots
-from identjax.sweep.folder.ledger import (
-    FINAL,
-    SCHEMA,
-    Ledger,
-    Outcome,
-    pack_params,
-    rung_name,
-    snapshot_row,
-)
-from identjax.sweep.folder.prune import NO_PARAMS, keeps
 from identjax.sweep.plan.groups import Group, RunSettings, digest_of
-from identjax.training.member import Member
 from identjax.training.step import TrainState, hyper_of
 
 
@@ -69,16 +47,16 @@ class GroupRun:
         self.tally, self.queued = Tally(), Tally()
         # From a checkpoint of more slots than there are now.
         self.parked: list[Parked] = []
-        self.notes: Notes | None = None
         self.saved_at = time.monotonic()
         self.checkpoints = Checkpoints(context.store.checkpoint_dir / group.name)
         self.state = self._resume()
         # What is newer than the checkpoint will be written again, bit for bit.
         context.store.delete_parts_after(group.name, self.chunks)
         processes.exchange(None)
-        self.ledger = Ledger(context.store, group.name)
-        self.drifts = group.starts.measure(group.members) if group.starts else {}
-        gone = self.steps_in_slots.keys() | self.ledger.finished.keys()
+        self.recorder = Recorder(context.store, group.name, context.settings, slots.local)
+        if group.starts:
+            group.starts.measure(group.members)  # refuses one that is another function
+        gone = self.steps_in_slots.keys() | self.recorder.ledger.finished.keys()
         self.queue = Queue([m for m in group.members if m.member_id not in gone])
         processes.expect_same({"queue (is workdir one shared folder?)": digest_of(self.queue)})
 
@@ -91,7 +69,7 @@ class GroupRun:
             self.state = self.slots.chunk(self.state, length)
             self.chunks, self.phase = self.chunks + 1, self.phase + length
             # The devices are at work; what the check before them found is written meanwhile.
-            self._write()
+            self.recorder.write()
             if self.phase == self.check_every:
                 self.phase = 0
                 self._check()
@@ -108,13 +86,13 @@ class GroupRun:
 
     def status(self) -> Status:
         """Say how the group stands."""
-        begun, ended = self._begun, len(self.ledger.finished)
+        begun, ledger = self._begun, self.recorder.ledger
         return Status(
             group=self.group.name,
             pending=len(self.queue) + len(self.parked),
             active=len(begun) - len(self.parked),
-            done=ended - self.ledger.diverged,
-            diverged=self.ledger.diverged,
+            done=len(ledger.finished) - ledger.diverged,
+            diverged=ledger.diverged,
             taken=self.tally.taken,
             to_go=self.queue.to_go + sum(seat.member.steps - seat.step for seat in begun),
             utilisation=self.tally.share,
@@ -150,8 +128,7 @@ class GroupRun:
                 else:
                     self.seats[slot] = seat
                     _put(host, slot, own)
-        state: TrainState = self.slots.place(host)
-        return state
+        return self.slots.place(host)
 
     def _fill(self) -> None:
         """Give empty slots to parked members, and at a check to the next of the queue."""
@@ -168,9 +145,8 @@ class GroupRun:
         self.state = self.slots.refill(self.state, self._start(filled), filled)
 
     def _start(self, slots: list[int]) -> TrainState:
-        """Begin the members of the given slots, with something in all others."""
+        """Begin the members of the given slots; the others get a copy of the first."""
         seats = {i: seat for i in slots if (seat := self.seats[i])}
-        # Each slot, or the one that stands in for it.
         sources = [i if i in seats else slots[0] for i in range(self.slots.count)]
         hypers, starts = {i: hyper_of(s.member) for i, s in seats.items()}, self.group.starts
         if starts is None:
@@ -192,78 +168,36 @@ class GroupRun:
         self.state = self.slots.refill(self.state, self.slots.place(host), slots)
 
     def _check(self) -> None:
-        """Read every slot; note snapshots and curves; empty the slots of those that ended."""
-        rows, curves, taken = [], self._describe_starts(), 0
+        """Read every slot, have it taken down, and empty the slots of those that ended."""
+        self._check_starts()
+        taken = 0
         for i, (seat, reading) in enumerate(zip(self.seats, self._read(), strict=True)):
             if seat is None:
                 continue
             taken += reading.step - seat.step
             seat.step = reading.step
-            if i in self.slots.local:
-                curves += curve_rows(seat.member.member_id, reading.step, reading.values)
-            outcome = ending(seat.member, reading)
-            for rung in self._due(seat.member, reading, outcome):
-                kl = (reading.kl, reading.stderr)
-                ends = outcome if rung == FINAL else None
-                row = snapshot_row(seat.member, rung, reading.step, kl, ends)
-                self.ledger.note(row)
-                rows.append((row, i))
-            if outcome:
+            if self.recorder.take_down(i, seat.member, reading):
                 self.seats[i] = None
-        params = self.slots.copy_params(self.state) if rows else None
-        self.notes = Notes(self.chunks, rows, curves, params)
+        wanted = self.recorder.wants_params
+        self.recorder.close(self.chunks, self.slots.copy_params(self.state) if wanted else None)
         for tally in (self.tally, self.queued) if self.queue else (self.tally,):
             tally.add(taken, self.check_every * self.slots.count)
         self.context.progress.show(self.status())
 
-    def _write(self) -> None:
-        """Write the parts of the last check, if that was not done yet."""
-        notes, self.notes = self.notes, None
-        if notes is None:
+    def _check_starts(self) -> None:
+        """Take down the KL of the given starts that were not checked before, as of step 0."""
+        fresh = {i: seat for i, seat in enumerate(self.seats) if seat and seat.step == 0}
+        if not fresh or not self.group.starts:
             return
-        host, me = processes.fetch(notes.params), processes.index()
-        settings, local = self.context.settings, self.slots.local
-        mine = [(row, slot - local.start) for row, slot in notes.rows if slot in local]
-        rows = [
-            row | (pack_params(host, slot) if keeps(settings, row["rung"]) else NO_PARAMS)
-            for row, slot in mine
-        ]
-        tables = {"snapshots": pa.Table.from_pylist(rows, SCHEMA), "curves": tabulate(notes.curves)}
-        for kind, table in tables.items():
-            if table.num_rows:
-                self.context.store.write_part(kind, self.group.name, me, notes.chunk, table)
-
-    def _describe_starts(self) -> list[CurveRow]:
-        """Give the curves' rows at step 0 of the given starts that were not checked before."""
-        fresh = {
-            i: seat.member.member_id
-            for i, seat in enumerate(self.seats)
-            if seat is not None and seat.step == 0
-        }
-        if not fresh or not self.drifts:
-            return []
-        estimate, rows = self.slots.read(self.slots.check(self._start(list(fresh)))), []
-        for i, member_id in fresh.items() if processes.is_first() else ():
-            drift = self.drifts[member_id]
+        estimate = self.slots.read(self.slots.check(self._start(list(fresh))))
+        for i, seat in fresh.items() if processes.is_first() else ():
             values = {"kl_nats": estimate.value[i].item(), "kl_stderr": estimate.stderr[i].item()}
-            values |= {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
-            rows += curve_rows(member_id, 0, values)
-        return rows
+            self.recorder.add_curves(seat.member, 0, values)
 
     def _read(self) -> list[Reading]:
         state, checked = self.state, self.slots.check(self.state)
         columns = self.slots.read((state.step, state.fault, state.window, *checked))  # one transfer
         return make_readings(self.check_every, *columns)
-
-    def _due(self, member: Member, reading: Reading, outcome: Outcome | None) -> list[str]:
-        """Say which snapshots a check calls for, each at most once in a member's life."""
-        settings = self.context.settings
-        upper = reading.upper
-        due = [rung_name(epsilon) for epsilon in settings.rungs if upper < epsilon]
-        due += [f"@{reading.step}"] if reading.step in settings.snapshot_steps else []
-        due += [FINAL] if outcome else []
-        crossed = self.ledger.crossed.get(member.member_id, set())
-        return [rung for rung in due if rung not in crossed]
 
     def _save_if_due(self) -> None:
         due = time.monotonic() - self.saved_at > self.context.settings.save_seconds
@@ -278,7 +212,7 @@ class GroupRun:
 
     def _save(self, wait: bool) -> None:
         # A checkpoint stands for all parts up to its chunk.
-        self._write()
+        self.recorder.write()
         begun = [(seat, self.phase) for seat in self.seats]
         begun += [(parked.seat, parked.phase) for parked in self.parked]
         seats = [[s.member.member_id, s.step, phase] if s else None for s, phase in begun]

@@ -4,14 +4,10 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from identjax.sweep.folder.ledger import CURVES, Outcome
+from identjax.sweep.folder.ledger import Standing
 from identjax.training.member import Member
 from identjax.training.step import CAUSES
-
-# Member, step, metric and value.
-CurveRow = tuple[str, int, str, float]
 
 
 @dataclasses.dataclass
@@ -68,16 +64,6 @@ class Tally:
         return self.taken / self.offered if self.offered else 1.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Notes:
-    """What a check took down and is still to be written: rows with their slots, and curves."""
-
-    chunk: int
-    rows: list[tuple[dict[str, Any], int]]
-    curves: list[CurveRow]
-    params: Any
-
-
 def make_readings(
     check_every: int, step_M: Any, fault_M: Any, window_M: Any, kl_M: Any, stderr_M: Any
 ) -> list[Reading]:
@@ -89,21 +75,10 @@ def make_readings(
     return [Reading(*row) for row in zip(*(one.tolist() for one in columns), strict=True)]
 
 
-def ending(member: Member, reading: Reading) -> Outcome | None:
+def ending(member: Member, reading: Reading) -> Standing | None:
     """Say how a member ends at a check, or None where it goes on."""
     if reading.fault:
-        return Outcome("diverged", reading.step, CAUSES[reading.fault])
+        return Standing("diverged", reading.step, CAUSES[reading.fault])
     if reading.upper < member.stop_below:
-        return Outcome("saturated", reading.step, "")
-    return Outcome("done", reading.step, "") if reading.step >= member.steps else None
-
-
-def curve_rows(member_id: str, step: int, values: dict[str, float]) -> list[CurveRow]:
-    """Give the rows of curves that a check makes."""
-    return [(member_id, step, metric, value) for metric, value in values.items()]
-
-
-def tabulate(rows: list[CurveRow]) -> pa.Table:
-    """Make a part of curves of some rows."""
-    columns = zip(*rows, strict=True) if rows else ((),) * len(CURVES)
-    return pa.Table.from_pydict(dict(zip(CURVES.names, columns, strict=True)), CURVES)
+        return Standing("saturated", reading.step)
+    return Standing("done", reading.step) if reading.step >= member.steps else None

@@ -17,9 +17,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from identjax import processes
 from identjax.models.model import Params
 from identjax.predictor import Estimate
-from identjax.training.member import Member
 from identjax.training.optimizers import Hyper
-from identjax.training.step import Shared, Trainer, TrainState, make_trainer
+from identjax.training.step import Shared, Trainer, TrainState
 
 MEMBER = PartitionSpec("member")
 
@@ -49,8 +48,7 @@ class Slots:
         """Give a host stack of empty slots."""
         one = jax.eval_shape(self.trainer.init, hyper)
         m = self.count if count is None else count
-        empty: TrainState = jax.tree.map(lambda x: np.zeros((m, *x.shape), x.dtype), one)
-        return empty
+        return jax.tree.map(lambda x: np.zeros((m, *x.shape), x.dtype), one)
 
     def compile(self, hyper: Hyper) -> None:
         """Compile the group's programs now, in whatever thread this is; calls then use them."""
@@ -68,8 +66,7 @@ class Slots:
     @property
     def chunk_program(self) -> str:
         """Give the text of the compiled program of a chunk."""
-        text: str = self._chunk.as_text()
-        return text
+        return self._chunk.as_text()
 
     @property
     def planned_bytes(self) -> int:
@@ -80,36 +77,27 @@ class Slots:
         parts = plan.temp_size_in_bytes, plan.argument_size_in_bytes, plan.output_size_in_bytes
         return int(sum(parts) - plan.alias_size_in_bytes)
 
-    def state_bytes(self, hyper: Hyper) -> int:
-        """Give the bytes of one slot: parameters, optimizer and the rest."""
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(self.zeros(hyper, 1)))
-
     def start(self, hypers: Sequence[Hyper], params: Sequence[Params] | None = None) -> TrainState:
         """Begin a member in every slot, with given parameters or drawn ones."""
         stacked = {name: np.stack([hyper[name] for hyper in hypers]) for name in hypers[0]}
         if params is None:
-            state: TrainState = self._init(self.place(stacked))
-            return state
+            return self._init(self.place(stacked))
         given = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
-        begun: TrainState = self._begin(self.place((stacked, given)))
-        return begun
+        return self._begin(self.place((stacked, given)))
 
     def refill(self, state: TrainState, fresh: TrainState, slots: list[int]) -> TrainState:
         """Put the members of `fresh` into the given slots, and leave the others as they are."""
         chosen = np.zeros(self.count, bool)
         chosen[slots] = True
-        merged: TrainState = _merge(state, fresh, self.place(chosen))
-        return merged
+        return _merge(state, fresh, self.place(chosen))
 
     def chunk(self, state: TrainState, steps: int) -> TrainState:
         """Take some steps in every slot; the state that is given is used up."""
-        moved: TrainState = self._chunk(state, self._shared, np.int32(steps))
-        return moved
+        return self._chunk(state, self._shared, np.int32(steps))
 
     def check(self, state: TrainState) -> Estimate:
         """Measure every slot against the truth."""
-        found: Estimate = self._check(state, self._shared)
-        return found
+        return self._check(state, self._shared)
 
     def copy_params(self, state: TrainState) -> Params:
         """Copy every slot's parameters as snapshots have them, before a chunk uses the state up."""
@@ -139,14 +127,12 @@ class Slots:
         if processes.count() == 1:
             host = jax.device_get(state)
             more = [jax.tree.map(lambda *own: np.stack(own), *others)] if others else []
-            joined: TrainState = jax.tree.map(lambda *own: np.concatenate(own), host, *more)
-            return joined
+            return jax.tree.map(lambda *own: np.concatenate(own), host, *more)
         rows = -(-len(others) // self.mesh.size) * self.mesh.size
         extra = jax.tree.map(lambda x: np.zeros((rows, *x.shape[1:]), x.dtype), state)
         for i, own in enumerate(others):
             jax.tree.map(lambda all_M, one, i=i: all_M.__setitem__(i, one), extra, own)
-        whole: TrainState = self._join(state, self.place(extra))
-        return whole
+        return self._join(state, self.place(extra))
 
     def _take_steps(self, state: TrainState, shared: Shared, steps: jax.Array) -> TrainState:
         self.traces += 1
@@ -159,19 +145,13 @@ class Slots:
         def over_slots(state: Any, *shared: Any) -> Any:
             mapped = jax.vmap(function, in_axes=(0, *(None for _ in shared)))
             specs = (MEMBER, *(PartitionSpec() for _ in shared))
-            # A member's code knows no mesh axis, so what it makes anew is not marked as varying.
+            # Unchecked, because arrays made inside a member look the same for all members to JAX.
             sharded = jax.shard_map(
                 mapped, mesh=self.mesh, in_specs=specs, out_specs=MEMBER, check_vma=False
             )
             return sharded(state, *shared)
 
         return jax.jit(over_slots, donate_argnums=(0,) if donate else ())
-
-
-def make_slots(member: Member, width: int) -> Slots:
-    """Make the slots of a member's group."""
-    trainer, shared = make_trainer(member)
-    return Slots(trainer, shared, width)
 
 
 @functools.partial(jax.jit, donate_argnums=(0,))

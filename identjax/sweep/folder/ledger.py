@@ -1,7 +1,6 @@
 """What became of members, read from the snapshot parts: they are the only record of it."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from identjax.checkpoint import digest_leaves
+from identjax.rungs import FINAL
 from identjax.store import Store
-from identjax.training.member import KINDS, Member
+from identjax.training.member import Member
 
-FINAL = "final"
-OPTIONS = ("model", "language_options")
 SCHEMA = pa.schema(
     [
         ("member_id", pa.string()),
@@ -40,17 +38,12 @@ CURVES = pa.schema(
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a member stopped."""
+class Standing:
+    """How a member stands, or how it stopped."""
 
-    status: str
-    step: int
-    cause: str
-
-
-def rung_name(epsilon: float) -> str:
-    """Give the name of a rung: 0.01 is "0.01"."""
-    return format(epsilon, "g")
+    status: str = "pending"
+    step: int = 0
+    cause: str = ""
 
 
 class Ledger:
@@ -59,9 +52,9 @@ class Ledger:
     def __init__(self, store: Store, group: str) -> None:
         """Read the snapshot parts that stand."""
         self.crossed: dict[str, set[str]] = {}
-        self.finished: dict[str, Outcome] = {}
+        self.finished: dict[str, Standing] = {}
         self.diverged = 0
-        self._outcomes: dict[Outcome, Outcome] = {}
+        self._endings: dict[Standing, Standing] = {}
         columns = ["member_id", "rung", "step", "status", "cause"]
         table = store.read_parts("snapshots", columns, group)
         for batch in table.to_batches() if table is not None else ():
@@ -77,44 +70,22 @@ class Ledger:
             self.crossed.setdefault(member_id, set()).add(row["rung"])
             return
         # Few endings differ, so a million members share the objects of a few.
-        outcome = Outcome(row["status"], row["step"], row["cause"])
-        self.finished[member_id] = self._outcomes.setdefault(outcome, outcome)
-        self.diverged += outcome.status == "diverged"
+        ended = Standing(row["status"], row["step"], row["cause"])
+        self.finished[member_id] = self._endings.setdefault(ended, ended)
+        self.diverged += ended.status == "diverged"
         self.crossed.pop(member_id, None)
 
-    def outcome_of(self, member: Member, in_slots: Mapping[str, int]) -> Outcome:
+    def standing_of(self, member: Member, in_slots: Mapping[str, int]) -> Standing:
         """Say how a member stands; `in_slots` has the steps of those in training."""
-        if outcome := self.finished.get(member.member_id):
-            return outcome
+        if ended := self.finished.get(member.member_id):
+            return ended
         if member.member_id in in_slots:
-            return Outcome("training", in_slots[member.member_id], "")
-        return Outcome("pending", 0, "")
-
-
-def member_row(member: Member, outcome: Outcome) -> dict[str, Any]:
-    """Make a row of members.parquet: the configuration, and how the member stands.
-
-    `steps` are those taken; those that it may take are its `budget`.
-    """
-    fields = member.fields
-    options = {k: json.dumps(v, sort_keys=True) for k, v in fields.items() if k in OPTIONS}
-    ends = {"status": outcome.status, "steps": outcome.step, "cause": outcome.cause}
-    ids = {"member_id": member.member_id, "group": member.group}
-    return ids | fields | options | {"budget": member.steps} | ends
-
-
-def member_of(row: dict[str, Any]) -> Member:
-    """Make the member of a row of members.parquet again.
-
-    A field that was not there yet when the row was written has its default.
-    """
-    fields = {name: row[name] for name in KINDS if name in row}
-    options = {name: json.loads(row[name]) for name in OPTIONS if name in row}
-    return Member(**{**fields, **options, "steps": row["budget"]})
+            return Standing("training", in_slots[member.member_id])
+        return Standing()
 
 
 def snapshot_row(
-    member: Member, rung: str, step: int, kl: tuple[float, float], outcome: Outcome | None
+    member: Member, rung: str, step: int, kl: tuple[float, float], ended: Standing | None
 ) -> dict[str, Any]:
     """Make a row of a snapshot part, its parameters still to come."""
     return {
@@ -124,8 +95,8 @@ def snapshot_row(
         "step": step,
         "kl_nats": kl[0],
         "kl_stderr": kl[1],
-        "status": outcome.status if outcome else "training",
-        "cause": outcome.cause if outcome else "",
+        "status": ended.status if ended else "training",
+        "cause": ended.cause if ended else "",
     }
 
 

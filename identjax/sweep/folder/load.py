@@ -6,15 +6,16 @@ from typing import Any
 import jax
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from identjax import languages, models
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.language import Language
 from identjax.models.model import Model
 from identjax.predictor import Predictor
+from identjax.query import distinct, where, without
+from identjax.rungs import FINAL, order
 from identjax.store import Store
-from identjax.sweep.folder.ledger import SCHEMA, member_of, unpack_params
+from identjax.sweep.folder.ledger import SCHEMA, unpack_params
+from identjax.sweep.folder.members_table import member_of, read_members
 from identjax.training.member import Member
 
 
@@ -32,8 +33,8 @@ class Run:
         self.unusable: list[tuple[str, str, str]] = []
 
     def members(self) -> pa.Table:
-        """Give members.parquet."""
-        return self.store.read_members()
+        """Give members.parquet, with every column of this version."""
+        return read_members(self.store)
 
     def curves(self) -> pa.Table | None:
         """Give the training curves: member_id, step, metric, value."""
@@ -46,16 +47,11 @@ class Run:
     def snapshots(self) -> pa.Table:
         """List the snapshots that have parameters, without these; others were pruned."""
         columns = ["member_id", "group", "rung", "step", "kl_nats", "kl_stderr"]
-        table = self._read_snapshots([*columns, "digest"])
-        table = table if table is not None else SCHEMA.empty_table()
-        return table.filter(pc.not_equal(table["digest"], "")).select(columns)
+        return self._read_snapshots([*columns, "digest"]).select(columns)
 
     def rungs(self) -> list[str]:
-        """List the rungs that some member has, the widest first, then steps, then "final"."""
-        found = set(self.snapshots().column("rung").to_pylist())
-        steps = sorted((r for r in found if r.startswith("@")), key=lambda r: int(r[1:]))
-        epsilons = sorted(found - {*steps, "final"}, key=float, reverse=True)
-        return [*epsilons, *steps, *(["final"] if "final" in found else [])]
+        """List the rungs that some member has, in order."""
+        return sorted(set(self.snapshots()["rung"].to_pylist()), key=order)
 
     def member(self, member_id: str) -> Member:
         """Give the configuration of one member."""
@@ -65,22 +61,14 @@ class Run:
 
     def language(self, group: str) -> Language:
         """Give the truth that a group was trained on."""
-        member = self._member_in(group)
-        return languages.make(member.language, member.max_length, **member.language_options)
+        return self._member_in(group).truth
 
     def model(self, group: str) -> Model:
         """Give the model that the members of a group are."""
-        member = self._member_in(group)
-        return models.make(
-            member.architecture,
-            vocabulary=self.language(group).vocabulary,
-            max_length=member.max_length,
-            preset=member.preset,
-            **member.model,
-        )
+        return self._member_in(group).build_model()
 
     def predictors(
-        self, rung: str = "final", members: list[str] | None = None
+        self, rung: str = FINAL, members: list[str] | None = None
     ) -> dict[str, tuple[list[str], Predictor]]:
         """Give the members at a rung as one stacked Predictor per group, with their ids.
 
@@ -90,36 +78,32 @@ class Run:
         columns = ["member_id", "group", "rung", "digest", "params"]
         wanted = {"rung": [rung]} | ({} if members is None else {"member_id": members})
         table = self._read_snapshots(columns, wanted)
-        if table is None:
-            return {}
-        table = table.filter(pc.not_equal(table["digest"], ""))
         stacks: dict[str, tuple[list[str], Predictor]] = {}
-        for group in sorted(set(table.column("group").to_pylist())):
-            rows = table.filter(pc.equal(table["group"], group)).sort_by("member_id").to_pylist()
+        for group in distinct(table, "group"):
             model = self.model(group)
-            found = self._load(model, rows)
-            if found:
+            rows = where(table, group=group).sort_by("member_id").to_pylist()
+            if found := self._load(model, rows):
                 stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *found.values())
                 stacks[group] = (list(found), model.bind(stacked))
         return stacks
 
-    def predictor(self, member_id: str, rung: str = "final") -> Predictor:
+    def predictor(self, member_id: str, rung: str = FINAL) -> Predictor:
         """Give one member at one rung as a Predictor."""
         self.member(member_id)
         found = self.predictors(rung, [member_id])
         if not found:
             raise ConfigError("rung", rung, f"one that member {member_id} has")
         ((_, stack),) = found.values()
-        one: Predictor = jax.tree.map(lambda leaf: leaf[0], stack)
-        return one
+        return jax.tree.map(lambda leaf: leaf[0], stack)
 
     def _read_snapshots(
-        self, columns: list[str], where: dict[str, list[str]] | None = None
-    ) -> pa.Table | None:
+        self, columns: list[str], wanted: dict[str, list[str]] | None = None
+    ) -> pa.Table:
+        """Read those that have parameters."""
         broken: dict[str, str] = {}
-        table = self.store.read_parts("snapshots", columns, where=where, broken=broken)
+        table = self.store.read_parts("snapshots", columns, where=wanted, broken=broken)
         self.unusable += [("?", "?", f"{name}: {reason}") for name, reason in broken.items()]
-        return table
+        return without(SCHEMA.empty_table() if table is None else table, digest="")
 
     def _load(self, model: Model, rows: list[dict[str, Any]]) -> dict[str, Any]:
         like = jax.eval_shape(model.init, jax.random.key(0))

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+from flax.traverse_util import flatten_dict
 
 from identjax.errors import ConfigError
-from identjax.fields import flatten
+from identjax.rungs import FINAL
 from identjax.store import Store, StoreError
-from identjax.sweep.folder.ledger import FINAL, Ledger, Outcome
+from identjax.sweep.folder.ledger import Ledger, Standing
+from identjax.sweep.folder.members_table import read_members
 from identjax.sweep.plan.groups import FREE_SETTINGS
 
 # The parts that a merge writes stand before every chunk, so no resumed run deletes them.
@@ -90,7 +92,7 @@ def _fields(sweep: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten what must be the same in all shards of a sweep."""
     widths = {f"width of {name}": group["width"] for name, group in sweep["groups"].items()}
     whole = {f"sweep {name}": value for name, value in sweep.get("sweep", {}).items()}
-    found = flatten(sweep.get("config", {})) | flatten(sweep["settings"]) | widths | whole
+    found = flatten_dict({**sweep.get("config", {}), **sweep["settings"]}, sep=".") | widths | whole
     return {name: value for name, value in found.items() if name not in FREE_SETTINGS}
 
 
@@ -130,12 +132,8 @@ def _digests(store: Store) -> dict[str, Digests]:
 
 def _gather_rows(stores: list[Store]) -> dict[str, dict[str, Any]]:
     """Give every member's row, as yet with the status of some folder."""
-    return {row["member_id"]: row for store in stores for row in _rows(store)}
-
-
-def _rows(store: Store) -> list[dict[str, Any]]:
-    table = store.read_members()
-    return [] if table is None else table.to_pylist()
+    tables = filter(None, map(read_members, stores))
+    return {row["member_id"]: row for table in tables for row in table.to_pylist()}
 
 
 def _join(
@@ -167,9 +165,9 @@ def _write_members(rows: Mapping[str, dict[str, Any]], target: Store) -> dict[st
     ledgers = {name: Ledger(target, name) for name in {row["group"] for row in rows.values()}}
     counts: collections.Counter[str] = collections.Counter()
     for member_id, row in rows.items():
-        outcome = ledgers[row["group"]].finished.get(member_id, Outcome("pending", 0, ""))
-        row |= {"status": outcome.status, "steps": outcome.step, "cause": outcome.cause}
-        counts[outcome.status] += 1
+        ended = ledgers[row["group"]].finished.get(member_id, Standing())
+        row |= {"status": ended.status, "steps": ended.step, "cause": ended.cause}
+        counts[ended.status] += 1
     target.write_members(pa.Table.from_pylist(list(rows.values())))
     return dict(counts)
 

@@ -5,10 +5,9 @@ from typing import Any
 
 from identjax.errors import ConfigError
 from identjax.store import Store
-from identjax.sweep.folder.ledger import Outcome, member_row
-from identjax.sweep.plan.groups import Group
-from identjax.training.member import Member
-from identjax.version import VERSION
+from identjax.sweep.folder.members_table import member_of, read_members
+from identjax.sweep.plan.groups import FREE_SETTINGS, Group, Plan
+from identjax.training.member import KINDS, Member
 
 
 def has_begun(store: Store, group: str) -> bool:
@@ -34,17 +33,46 @@ def takes_width(groups: Iterable[Group], width: int, store: Store) -> bool:
     return any(group.width == width for group in fresh)
 
 
-def compare_fields(store: Store, columns: Iterable[str]) -> None:
-    """Refuse a folder whose members have other fields, because another version made it."""
-    here = member_row(Member(), Outcome("pending", 0, ""))
-    if other := sorted(here.keys() ^ set(columns)):
-        sweep: dict[str, Any] = store.read_sweep() or {}
-        allowed = (
-            f"one whose members have the fields of identjax {VERSION}: {other[0]!r} is only in "
-            f"{'this version' if other[0] in here else 'that folder'}, "
-            f"which identjax {sweep['versions']['identjax']} wrote"
-        )
-        raise ConfigError("workdir", str(store.workdir), allowed)
+def refuse_other_shard(plan: Plan, store: Store) -> None:
+    """Refuse the folder of another shard; the whole sweep may extend that of a part."""
+    before = store.read_sweep() or {}
+    if before and plan.shard not in (None, before.get("shard")):
+        allowed = f"{before.get('shard') or 'the whole sweep'} in workdir {store.workdir}"
+        raise ConfigError("shard", plan.shard, f"{allowed}; each shard has a folder of its own")
+
+
+def compare_with_folder(plan: Plan, settings: Mapping[str, Any], store: Store) -> None:
+    """Refuse a folder of another sweep, by field; a superset of its members extends it."""
+    before, table = store.read_sweep(), read_members(store)
+    if before is None or table is None:
+        return
+    for name, value in settings.items():
+        was = before["settings"].get(name)
+        if name == "width" and takes_width(plan.groups, value, store):
+            continue
+        if name not in FREE_SETTINGS and was != value:
+            raise ConfigError(name, value, f"{was!r} in workdir {store.workdir} (or another one)")
+    members = plan.members
+    known = {member.member_id for member in members}
+    for i, member_id in enumerate(table["member_id"].to_pylist()):
+        if member_id not in known:
+            _refuse(member_of(table.slice(i, 1).to_pylist()[0]), members, store)
+
+
+def _refuse(missing: Member, members: list[Member], store: Store) -> None:
+    """Name the fields in which the nearest member differs from one that the folder has."""
+
+    def differences(member: Member) -> list[str]:
+        mine, theirs = member.fields, missing.fields
+        return [name for name in mine if mine[name] != theirs[name] and KINDS[name] != "tag"]
+
+    nearest = min(members, key=lambda member: len(differences(member)))
+    field = differences(nearest)[0]
+    allowed = (
+        f"{getattr(missing, field)!r} in workdir {store.workdir}, whose members must all stay "
+        "(a sweep may be extended, not changed; use another workdir)"
+    )
+    raise ConfigError(field, getattr(nearest, field), allowed)
 
 
 def compare_machines(store: Store, now: Mapping[str, Any], same: bool) -> str:

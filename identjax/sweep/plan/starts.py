@@ -10,17 +10,17 @@ import jax
 import numpy as np
 import scipy.special
 
-from identjax import languages, models
 from identjax.errors import ConfigError, unknown_name
 from identjax.keys import Purpose, key_for
 from identjax.models.model import Learner, Model, Params
 from identjax.models.symmetries import change_params
 from identjax.predictor import Predictor
+from identjax.query import pairs_of, without
 from identjax.stacks import map_members
 from identjax.sweep.folder.load import Run, open_run
 from identjax.training.member import Member, fields_of
 from identjax.training.precision import PRECISIONS
-from identjax.vocabulary import Tokens, Vocabulary
+from identjax.vocabulary import Tokens
 
 # A changed start must give the logits of its source, up to this.
 TOLERANCE = 1e-4
@@ -52,13 +52,9 @@ class Starts:
         if rung not in self.run.rungs():
             allowed = f"one that {workdir} has: {', '.join(self.run.rungs())}"
             raise ConfigError("start_from.rung", rung, allowed)
-        parts = self.run.store.read_parts(
-            "snapshots", ["member_id", "digest"], where={"rung": [rung]}
-        )
-        rows = parts.to_pylist() if parts is not None else []
-        self._digest: dict[str, str] = {
-            row["member_id"]: row["digest"] for row in rows if row["digest"]
-        }
+        columns = ["member_id", "digest"]
+        parts = self.run.store.read_parts("snapshots", columns, where={"rung": [rung]})
+        self._digest: dict[str, str] = pairs_of(without(parts, digest=""), *columns)
         self._rows = self._select(self.run.members().to_pylist())
 
     @classmethod
@@ -86,7 +82,7 @@ class Starts:
 
     def params(self, member: Member) -> Params:
         """Give a member's first parameters, on the host."""
-        source, model = self._source(member), _model_of(member)
+        source, model = self._source(member), member.build_model()
         return change_params(model, source, member.change, member.alpha, member.change_seed)
 
     def measure(self, members: Sequence[Member]) -> dict[str, Drift]:
@@ -95,7 +91,11 @@ class Starts:
         On strings of the language, and on strings of uniform symbols, most of them impossible. The
         members are of one group.
         """
-        model, tokens = _model_of(members[0]), _strings(members[0])
+        with PRECISIONS[members[0].precision].enabled():
+            return self._measure(members)
+
+    def _measure(self, members: Sequence[Member]) -> dict[str, Drift]:
+        model, tokens = members[0].build_model(), _strings(members[0])
         different = list({_origin(member): member for member in members}.values())
         found = {}
         for first in range(0, len(different), AT_ONCE):
@@ -111,8 +111,7 @@ class Starts:
 
     def _source(self, member: Member) -> Params:
         """Give what a member starts from in its own precision, so that a change rounds as it."""
-        found: Params = PRECISIONS[member.precision].cast(self._params[member.start_member])
-        return found
+        return PRECISIONS[member.precision].cast(self._params[member.start_member])
 
     @functools.cached_property
     def _params(self) -> dict[str, Params]:
@@ -171,34 +170,13 @@ def _value(row: Mapping[str, Any], name: str) -> Any:
 
 def _check_fit(member: Member, source: Member) -> None:
     """Refuse a start for other symbols, or with tables for another length."""
-    theirs, mine = _symbols(source), _symbols(member)
+    theirs, mine = (one.truth.vocabulary.symbols for one in (source, member))
     if theirs != mine:
         allowed = f"one with the symbols of {source.language}: {' '.join(theirs)}"
         raise ConfigError("language", member.language, allowed)
-    if _shapes(member) != _shapes(source):
+    if _shapes_of(member.build_model()) != _shapes_of(source.build_model()):
         allowed = f"{source.max_length} as in the source, of which parameters have the size"
         raise ConfigError("max_length", member.max_length, allowed)
-
-
-def _symbols(member: Member) -> tuple[str, ...]:
-    found = languages.make(member.language, member.max_length, **member.language_options)
-    return found.vocabulary.symbols
-
-
-def _model_of(member: Member) -> Model:
-    return _make_model(
-        member.architecture, json.dumps(member.model), _symbols(member), member.max_length
-    )
-
-
-@functools.lru_cache(maxsize=16)
-def _make_model(name: str, options: str, symbols: tuple[str, ...], max_length: int) -> Model:
-    vocabulary, chosen = Vocabulary(symbols), json.loads(options)
-    return models.make(name, vocabulary=vocabulary, max_length=max_length, **chosen)
-
-
-def _shapes(member: Member) -> list[tuple[int, ...]]:
-    return _shapes_of(_model_of(member))
 
 
 @functools.lru_cache(maxsize=16)
@@ -209,7 +187,7 @@ def _shapes_of(model: Model) -> list[tuple[int, ...]]:
 
 def _strings(member: Member) -> Tokens:
     """Give strings of the member's language, and as many rows of uniform symbols."""
-    language = languages.make(member.language, member.max_length, **member.language_options)
+    language = member.truth
     drawn = np.asarray(language.sample(key_for(0, Purpose.CHECK), STRINGS), np.int32)
     rows, length = drawn.shape
     uniform = np.random.default_rng(0).integers(0, language.vocabulary.eos, (rows, length))

@@ -5,11 +5,6 @@ import os
 
 import jax
 
-from identjax.models.costs import count_bytes
-from identjax.training.member import Member
-from identjax.training.precision import PRECISIONS
-from identjax.training.step import hyper_of, make_trainer
-
 # Beyond these widths a slot costs no less, whatever it holds; see `--suite=train` of the bench.
 _WIDEST = {"cpu": 16, "gpu": 512, "tpu": 512}
 # Bytes of the slots of a device beyond which a step leaves a core's caches and slows down. On two
@@ -36,17 +31,6 @@ def find_devices(count: int = 0) -> Devices:
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         memory = pages / jax.local_device_count()
     return Devices(count or jax.device_count(), device.platform, memory)
-
-
-def estimate_slot_bytes(member: Member) -> int:
-    """Estimate what a step of one slot holds, from its program before it is compiled.
-
-    XLA's own plan was between 0.7 and 1.6 times that for the configurations of the bench.
-    """
-    with PRECISIONS[member.precision].enabled():
-        trainer, shared = make_trainer(member)
-        state = jax.eval_shape(trainer.init, hyper_of(member))
-        return count_bytes(trainer.update, state, shared)
 
 
 def choose_width(members: int, slot_bytes: float, devices: Devices) -> int:

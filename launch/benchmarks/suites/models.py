@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec
 from identjax.models.model import MODELS, Learner, Model
 from identjax.predictor import score_by_scan
 from identjax.stacks import member_mesh
-from identjax.sweep.engine.slots import make_slots
+from identjax.sweep.engine.slots import Slots
 from identjax.training.step import TrainState, hyper_of, make_trainer
 from launch.benchmarks.setups import Setup, load_setup, stack_members
 from launch.benchmarks.suites.options import Options
@@ -58,7 +58,7 @@ def train_one_and_many(options: Options, name: str) -> Contest:
     cases = [train_alone(make_setup(options, name, 1), steps)]
     for members in many(options):
         setup = make_setup(options, name, members)
-        slots = make_slots(setup.member, setup.width)
+        slots = Slots(*make_trainer(setup.member), setup.width)
         cases.append(train_members(setup, slots, steps, f"{members} members"))
     return _compete(options, f"training {name}", "member-step", cases)
 

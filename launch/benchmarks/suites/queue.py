@@ -8,11 +8,11 @@ import jax
 
 from identjax.axes import axis, product
 from identjax.store import Store
+from identjax.sweep.engine.device_memory import prepare
 from identjax.sweep.engine.group_run import Context, GroupRun
 from identjax.sweep.engine.progress import Progress
 from identjax.sweep.engine.slots import Slots
 from identjax.sweep.plan.groups import Group, RunSettings, make_plan
-from identjax.sweep.run import prepare
 from identjax.training.member import Member
 from launch.benchmarks.suites.options import Options
 from launch.benchmarks.timing import Case, Contest, Spread, compete

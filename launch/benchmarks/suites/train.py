@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from identjax.sweep.engine.slots import Slots, make_slots
+from identjax.sweep.engine.slots import Slots
 from identjax.training.member import Member
 from identjax.training.step import TrainState, hyper_of, make_trainer
 from launch.benchmarks import machine
@@ -51,7 +51,7 @@ def steps_of(options: Options) -> int:
 def race_peers(options: Options, setup: Setup, each: float) -> Contest:
     """Let identjax and its peers train the same members on the same strings."""
     steps, cases, left_out = steps_of(options), [], {}
-    slots = make_slots(setup.member, width_that_fits(setup, each))
+    slots = Slots(*make_trainer(setup.member), width_that_fits(setup, each))
     cases.append(train_members(setup, slots, steps, "identjax"))
     for name in options.peers:
         try:
@@ -75,7 +75,9 @@ def find_knee(options: Options, each: float) -> Contest:
     """Time a member-step over widths, and over numbers of members at the width of the engine."""
     most = options.effort.pick({"s": 512, "p": 8}[options.size], 2)
     widths = [1 << i for i in range(most.bit_length())]
-    slots = functools.cache(lambda width: make_slots(make_setup(options, 1).member, width))
+    slots = functools.cache(
+        lambda width: Slots(*make_trainer(make_setup(options, 1).member), width)
+    )
     steps, devices, cases, left_out = steps_of(options), jax.device_count(), [], {}
     for width in widths:
         name, needed = f"width {width}", each * width * devices

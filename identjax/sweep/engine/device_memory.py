@@ -1,4 +1,4 @@
-"""Slots that do not fit the memory, told in one line with the width that does."""
+"""The slots of a group, compiled; where they do not fit the memory, the width that does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ from identjax.errors import ConfigError
 from identjax.sweep.engine.slots import Slots
 from identjax.sweep.plan.groups import Group
 from identjax.sweep.plan.width import find_devices
+from identjax.training.step import hyper_of
 
 # XLA's plan leaves out what its runtime and other arrays take.
 _SHARE = 0.9
@@ -18,6 +19,16 @@ _OUT = "RESOURCE_EXHAUSTED"
 
 class OutOfMemory(RuntimeError):
     """The slots of a group do not fit now; what was saved stands, and commands exit 1."""
+
+
+def prepare(group: Group) -> Slots:
+    """Make and compile the slots of a group."""
+    with group.precision.enabled():
+        slots = Slots(*group.make_program(), group.width)
+        with telling_of_memory(group, slots):
+            slots.compile(hyper_of(group.members[0]))
+    check_room(group, slots)
+    return slots
 
 
 @contextmanager

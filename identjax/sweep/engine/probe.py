@@ -1,4 +1,4 @@
-"""A short trial of a group's slots: what a run will take, and which width costs the least."""
+"""What a run will take, by its numbers and by a short trial, and which width costs the least."""
 
 import dataclasses
 import heapq
@@ -9,11 +9,10 @@ import jax
 
 from identjax.checkpoint import KEEP
 from identjax.models.costs import count_parameters
+from identjax.sweep.engine.device_memory import prepare, telling_of_memory
 from identjax.sweep.engine.progress import clock
-from identjax.sweep.engine.slots import Slots, make_slots
-from identjax.sweep.plan.device_memory import check_room, telling_of_memory
-from identjax.sweep.plan.groups import Group, RunSettings
-from identjax.sweep.plan.width import estimate_slot_bytes, find_devices
+from identjax.sweep.plan.groups import Group, Plan, RunSettings
+from identjax.sweep.plan.width import find_devices
 from identjax.training.step import TrainState, hyper_of
 
 # Seconds of steps that a trial takes, and what counts as no dearer than the best width.
@@ -38,17 +37,34 @@ class Trial:
         return self.step / self.slots
 
 
+def describe_plan(plan: Plan, tries: bool = False, tunes: bool = False) -> Iterator[str]:
+    """Say in a line what each group costs, and after a short trial how long, or how wide."""
+    for group in plan.groups:
+        if group.members:
+            yield describe_group(group, plan.settings)
+            yield from tune(group) if tunes else [estimate_run(group)] if tries else ()
+
+
+def describe_group(group: Group, settings: RunSettings) -> str:
+    """Say in a line what a group costs, without compiling anything."""
+    steps, slot = sum(m.steps for m in group.members), group.state_bytes
+    return (
+        f"{group.name}: {len(group.members)} members, width {group.width} on each of "
+        f"{jax.device_count()} devices, {steps:,} member-steps at most, "
+        f"{group.members[0].batching} batches, {slot / 2**20:.2f} MiB of state a slot, "
+        f"{group.width * slot / 2**20:.1f} MiB a device, "
+        f"at most {estimate_disk(group, settings) / 2**20:.1f} MiB of disk"
+    )
+
+
 def try_width(group: Group, width: int, seconds: float = _ENOUGH) -> Trial:
     """Compile a group's programs at a width, and time some steps and a check."""
     began, tried = time.perf_counter(), dataclasses.replace(group, width=width)
-    member = group.members[0]
-    with group.precision.enabled():
-        slots = make_slots(member, width)
+    slots = prepare(tried)
+    compiled = time.perf_counter() - began
     with group.precision.enabled(), telling_of_memory(tried, slots):
-        slots.compile(hyper_of(member))
-        check_room(tried, slots)
-        compiled = time.perf_counter() - began
-        state: TrainState = slots.chunk(slots.start([hyper_of(member)] * slots.count), 1)
+        hyper = hyper_of(group.members[0])
+        state: TrainState = slots.chunk(slots.start([hyper] * slots.count), 1)
         jax.block_until_ready(slots.check(state))
         began = time.perf_counter()
         jax.block_until_ready(slots.check(state))
@@ -89,13 +105,14 @@ def count_slot_steps(budgets: list[int], slots: int) -> int:
     return max(ends)
 
 
-def estimate_disk(group: Group, settings: RunSettings, slots: Slots) -> float:
+def estimate_disk(group: Group, settings: RunSettings) -> float:
     """Estimate the most bytes that a group's snapshots, curves and checkpoints take."""
-    hyper = hyper_of(group.members[0])
     rungs = len(settings.rungs) + len(settings.snapshot_steps) + 1
-    snapshots = len(group.members) * rungs * 4 * count_parameters(slots.trainer.model)
+    numbers = count_parameters(group.members[0].build_model())
+    snapshots = len(group.members) * rungs * 4 * numbers
     checks = sum(member.steps for member in group.members) / group.members[0].check_every
-    return snapshots + 3 * 16 * checks + KEEP * slots.count * slots.state_bytes(hyper)
+    slots = group.width * jax.device_count()
+    return snapshots + 3 * 16 * checks + KEEP * slots * group.state_bytes
 
 
 def tune(group: Group) -> Iterator[str]:
@@ -106,7 +123,7 @@ def tune(group: Group) -> Iterator[str]:
     devices = find_devices()
     trials: list[Trial] = []
     share = -(-len(group.members) // devices.count)
-    room = devices.memory / estimate_slot_bytes(group.members[0])
+    room = devices.memory / group.step_bytes
     yield f"{group.name}: {len(group.members)} members on {devices.count} devices"
     width, dearer = 1, 0
     while width < 2 * share and width <= max(room, 1) and dearer < 2:
