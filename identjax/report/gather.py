@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import identjax.evaluation.measures  # noqa: F401 (registers tables that every folder has)
 from identjax.errors import ConfigError
 from identjax.evaluation.cells import CHOICES, name_cells
 from identjax.evaluation.measure import schemas
