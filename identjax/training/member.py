@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from identjax import languages, models
@@ -178,30 +178,10 @@ def fields_of(*kinds: str) -> tuple[str, ...]:
     return tuple(name for name, kind in KINDS.items() if kind in kinds)
 
 
-# What the numbers in some fields must be.
-_BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
-    (
-        "1 or more",
-        lambda value: value >= 1,
-        ("max_length", "batch", "check_every", "check_size", "steps"),
-    ),
-    (
-        "0 or more",
-        lambda value: value >= 0,
-        ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight"),
-    ),
-    (
-        "0 or more and below 1",
-        lambda value: 0 <= value < 1,
-        ("dropout", "label_noise", "beta1", "beta2"),
-    ),
-    (
-        "0 to 2^32 - 1",
-        lambda value: 0 <= value < 2**32,
-        ("init_seed", "data_seed", "noise_seed", "change_seed"),
-    ),
-    ("above 0", lambda value: value > 0, ("learning_rate",)),
-)
+_AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")
+_NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight")
+_SEEDS = ("init_seed", "data_seed", "noise_seed", "change_seed")
+_SHARES = ("dropout", "label_noise", "beta1", "beta2")
 
 
 def resolve(choices: Mapping[str, Any]) -> Member:
@@ -269,10 +249,16 @@ def _check_numbers(member: Member) -> None:
     for name, value in member.fields.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(name, value, "a finite number")
-    for allowed, holds, names in _BOUNDS:
-        for name in names:
-            if not holds(getattr(member, name)):
-                raise ConfigError(name, getattr(member, name), allowed)
+        if name in _AT_LEAST_ONE and value < 1:
+            raise ConfigError(name, value, "1 or more")
+        if name in _NOT_NEGATIVE and value < 0:
+            raise ConfigError(name, value, "0 or more")
+        if name in _SHARES and not 0 <= value < 1:
+            raise ConfigError(name, value, "0 or more and below 1")
+        if name in _SEEDS and not 0 <= value < 2**32:
+            raise ConfigError(name, value, "0 to 2^32 - 1")
+    if member.learning_rate <= 0:
+        raise ConfigError("learning_rate", member.learning_rate, "above 0")
     if member.teacher != NO_TEACHER and member.label_noise > 0:
         allowed = f"0 with teacher={member.teacher!r}, whose laws are no labels"
         raise ConfigError("label_noise", member.label_noise, allowed)

@@ -20,7 +20,8 @@ def test_the_notebook_of_the_docs_runs(
     train(pathlib.Path("results/quickstart"), SEEDS[:2], rungs=())
     run = identjax.open("results/quickstart")
     evaluate(run, splits=["ood"], say=lambda line: None)
-    cells = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)
+    notebook = DOCS.read_text().partition("## Training from Python")[0]
+    cells = re.findall(r"```python\n(.*?)```", notebook, re.S)
     capsys.readouterr()
     said: dict[str, object] = {}
     for cell in cells:

@@ -35,12 +35,11 @@ class FolderStatus:
 def find_folders(workdir: str) -> list[Store]:
     """List the folders of a sweep: those of its shards, or the one there is."""
     whole = Store(workdir)
-    paths = sorted(path.parent for path in whole.workdir.glob("shards/*/sweep.json"))
-    if whole.read_sweep() is not None:
-        paths = [whole.workdir]
-    if not paths:
+    shards = [Store(path.parent) for path in sorted(whole.workdir.glob("shards/*/sweep.json"))]
+    found = [store for store in ([whole] if whole.read_sweep() else shards) if store.read_sweep()]
+    if not found:
         raise ConfigError("workdir", workdir, "a folder in which a sweep or its shards were begun")
-    return [Store(path) for path in paths]
+    return found
 
 
 def read_status(store: Store, last_parts: int = 20) -> FolderStatus:
