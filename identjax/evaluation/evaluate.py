@@ -340,9 +340,9 @@ class Evaluation:
         """Measure, and put the rows in the place of others; note what fails where it is told."""
         try:
             found = dict(one.function(at, **self.options.get(one.name, {})))
-            made = {name: _lay_out(one, name, found.pop(name, []), names) for name in one.tables}
+            made = {name: lay_out(one, name, found.pop(name, []), names) for name in one.tables}
             if found:
-                raise unknown_name(f"measure {one.name}: table", next(iter(found)), one.tables)
+                raise unknown_name("table", next(iter(found)), one.tables)
         except Exception as error:
             cause = " ".join(str(error).split()) or type(error).__name__
             self.failures += [f"measure {one.name}, {told}: {cause}"] if told else []
@@ -353,7 +353,7 @@ class Evaluation:
         return True
 
 
-def _lay_out(one: Measure, table: str, found: Any, names: Rows) -> pa.Table:
+def lay_out(one: Measure, table: str, found: Any, names: Rows) -> pa.Table:
     """Make the rows of a table from columns, in one part or several; names fill what they lack."""
     schema, parts = one.tables[table], found if isinstance(found, list | tuple) else [found]
     known = {name: value for name, value in names.items() if name in schema.names}
@@ -364,7 +364,7 @@ def _lay_out(one: Measure, table: str, found: Any, names: Rows) -> pa.Table:
             if isinstance(part, pa.Table)
             else part
         )
-        made.append(make_table(f"measure {one.name}: table {table}", schema, {**known, **columns}))
+        made.append(make_table(f"table {table}", schema, {**known, **columns}))
     return pa.concat_tables([schema.empty_table(), *made]).combine_chunks()
 
 

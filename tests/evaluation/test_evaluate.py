@@ -1,19 +1,25 @@
 """Evaluation of a run: the tables, what is computed again, and what is not."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from identjax.errors import ConfigError
-from identjax.evaluation.behaviour import Decoding
 from identjax.evaluation.evaluate import evaluate
-from identjax.evaluation.pairs import MEASURES
+from identjax.evaluation.measure import MEASURES, measure
+from identjax.evaluation.prompting import Decoding
+from identjax.schema import schema_of
 from identjax.training.objective import OBJECTIVES
 from tests.evaluation.harness import EOS, LAWS, SAY_A, SPLIT, PlantedRun, rows
 from tests.planted import LANG
 
 TABLES = ("likelihood", "rules", "completions", "pairwise", "baselines", "sets")
+NEXT = ("kl_next", "js_next", "tv_next", "churn", "profile")
+TOY = schema_of(member_id=str, rung=str, value=float)
+CONCLUDED = schema_of(member_id=str, value=float)
+COMPARED = {"id": (*NEXT, "kl_seq", "js_seq", "tv_seq"), "ood": NEXT}
 
 
 def silent(line):
@@ -68,14 +74,14 @@ def test_completions_say_what_was_written(run):
 def test_pairs_are_all_there_once_or_both_ways(run):
     both = list(itertools.permutations(sorted(LAWS), 2))
     once = list(itertools.combinations(sorted(LAWS), 2))
-    for rung, (split, measures) in itertools.product(run.rungs(), MEASURES.items()):
+    for rung, (split, measures) in itertools.product(run.rungs(), COMPARED.items()):
         for measure in measures:
             found = rows(run, "pairwise", rung=rung, split=split, measure=measure)
             pairs = sorted((row["member_a"], row["member_b"]) for row in found)
             assert pairs == (both if measure.startswith("kl_") else once)
     assert len(rows(run, "pairwise")) == sum(
         len(run.rungs()) * (12 if m.startswith("kl_") else 6)
-        for ms in MEASURES.values()
+        for ms in COMPARED.values()
         for m in ms
     )
 
@@ -273,3 +279,80 @@ def test_an_objective_that_is_not_registered_is_refused(tmp_path):
     run.objectives["m0"] = "unheard_of"
     with pytest.raises(ConfigError, match="objective='unheard_of'"):
         evaluate(run, say=silent)
+
+
+def test_measures_can_be_chosen_skipped_and_asked_for_by_the_config(tmp_path):
+    run = PlantedRun(tmp_path / "a", rungs=["final"])
+    evaluate(run, say=silent, measures=["likelihood"])
+    assert [path.stem for path in (run.workdir / "evals").iterdir()] == ["likelihood"]
+    evaluate(run, say=silent, skip=["pairwise", "sets", "behaviour"])
+    assert run.evals("pairwise") is run.evals("rules") is None
+    assert run.evals("baselines").num_rows
+    asks = PlantedRun(tmp_path / "b", rungs=["final"])
+    asks.sweep = {"settings": {"measures": ["rollouts"]}}
+    evaluate(asks, say=silent)
+    assert asks.evals("ablations/rollouts").num_rows
+    assert asks.evals("rules").num_rows
+
+
+@pytest.mark.parametrize("field", ["measures", "skip"])
+def test_a_measure_that_is_not_registered_is_refused(tmp_path, field):
+    with pytest.raises(ConfigError, match=rf"{field}='likelyhood': did you mean 'likelihood'"):
+        evaluate(PlantedRun(tmp_path), say=silent, **{field: ["likelyhood"]})
+
+
+def frail(at):
+    """Fail wherever member m2 is among the members."""
+    if "m2" in at.ids:
+        raise ValueError("no\nsuch thing")
+    return {"toy": {"value": np.arange(len(at.ids), dtype=float)}}
+
+
+def test_a_measure_that_fails_for_one_member_is_named_and_the_others_are_written(tmp_path):
+    run, toy = PlantedRun(tmp_path, rungs=["final"]), {"toy": TOY}
+    with MEASURES.temporarily():
+        measure("toy", toy, needs="snapshots")(frail)
+        outcome = evaluate(run, say=silent)
+        assert outcome.failures == ("measure toy, member m2 at rung final: no such thing",)
+        assert "lacks 1 of its rows" in outcome.describe(run.workdir)[-1]
+        assert {row["member_id"] for row in rows(run, "toy")} == {"m0", "m1", "m3"}
+        assert len(rows(run, "likelihood")) == len(LAWS)
+        # What failed is tried again, and nothing else is.
+        loads = run.loads
+        assert evaluate(run, say=silent).evaluated == 1
+        assert run.loads == loads + 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"toy": {"value": ["much"] * 2}}, "column value='values of type str'.*value: double"),
+        ({"toy": {"size": [1.0] * 2}}, "column value='nothing'"),
+        ({"toy": {"value": [1.0] * 2, "size": [1.0] * 2}}, "'size'.*member_id, rung, value"),
+        ({"toys": {"value": [1.0] * 2}}, "table='toys': did you mean 'toy'"),
+        ({"toy": {"value": [1.0] * 3}}, "column member_id='2 of 3 rows'"),
+    ],
+)
+def test_rows_off_the_declared_columns_are_named(tmp_path, given, said):
+    run = PlantedRun(tmp_path, {"m0": EOS}, rungs=["final"])
+    with MEASURES.temporarily():
+        measure("toy", {"toy": TOY}, needs="snapshots")(lambda at: given)
+        (line,) = evaluate(run, say=silent, measures=["toy"]).failures
+    assert line.startswith("measure toy, member m0 at rung final: table")
+    assert re.search(said, line)
+
+
+def test_conclusions_follow_all_that_stands_and_replace_those_of_before(tmp_path):
+    run, seen = PlantedRun(tmp_path, {"m0": EOS, "m1": EOS}, rungs=["final"]), []
+
+    def conclude(at):
+        seen.append(at.table("likelihood").num_rows)
+        return {"toy": {"member_id": [m["member_id"] for m in at.members], "value": seen[-1] * 1.0}}
+
+    with MEASURES.temporarily():
+        measure("toy", {"toy": CONCLUDED}, needs="sweep")(conclude)
+        evaluate(run, say=silent)
+        grown = PlantedRun(tmp_path, {**run.laws, "m2": SAY_A}, rungs=["final"])
+        evaluate(grown, say=silent)
+    assert seen == [2, 3]
+    assert {r["member_id"]: r["value"] for r in rows(grown, "toy")} == dict.fromkeys(grown.laws, 3)

@@ -6,18 +6,12 @@ import pytest
 
 from identjax import languages, models
 from identjax.errors import ConfigError
-from identjax.evaluation.behaviour import (
-    SPLITS,
-    Decoding,
-    make_prompts,
-    measure_baselines,
-    measure_behaviour,
-    measure_dynamics,
-    measure_likelihood,
-)
-from identjax.evaluation.pairs import gather_laws, measure_pairs
+from identjax.evaluation.evaluate import lay_out
+from identjax.evaluation.measure import MEASURES, AtPairs, AtRung, AtTruth
+from identjax.evaluation.prompting import SPLITS, Decoding, draw_prompts
+from identjax.evaluation.truths import Truth
 from identjax.languages.baselines import uniform
-from identjax.languages.language import LANGUAGES
+from identjax.languages.definition import LANGUAGES
 from identjax.models.model import MODELS
 
 QUICK = ("L1", "L4")  # a sampled one and one with a large alphabet; the rest take minutes
@@ -34,34 +28,41 @@ def stack_of(language, name):
     return model.bind(jax.tree.map(np.asarray, jax.vmap(model.init)(keys)))
 
 
+def call(name, at):
+    """Give the rows of each table of a measure, as the driver lays them out."""
+    one = MEASURES[name]
+    names = {**at.truth.names, "rung": "final", "member_id": IDS}
+    found = one.function(at)
+    return {table: lay_out(one, table, found[table], names) for table in one.tables}
+
+
 def check(language, name):
-    stack = stack_of(language, name)
-    prompts = make_prompts(language, SPLITS, Decoding())
-    prompts = {split: tokens[:12] for split, tokens in prompts.items()}
-    names = {"language": language.name, "max_length": language.max_length, "language_options": ""}
-    near = measure_likelihood(language, stack, IDS, "final", [0, 0])
+    stack, truth = stack_of(language, name), Truth(language.name, language.max_length, "{}", (), ())
+    vars(truth)["language"] = language
+    prompts = {split: draw_prompts(language, split, Decoding())[:12] for split in SPLITS}
+    prompts = {split: tokens for split, tokens in prompts.items() if len(tokens)}
+    at = AtRung(truth, prompts, "final", IDS, stack, [0, 0], 2, Decoding())
+    near = call("likelihood", at)["likelihood"]
     kl, stderr = near["kl_nats"].to_numpy(), near["kl_stderr"].to_numpy()
     assert (kl + 5 * stderr >= -1e-5).all()
     assert near["kl_nats"].null_count == 0
-    found = measure_behaviour(language, stack, IDS, "final", prompts, Decoding())
+    found = call("behaviour", at)
     rules = found["rules"].to_pylist()
     assert len(rules) == 2 * len(prompts) * len(language.judged)
     for row in rules:
         assert row["prompts"] + row["unsatisfiable"] == len(prompts[row["split"]])
         assert row["rate"] is None if row["prompts"] == 0 else 0 <= row["rate"] <= row["finished"]
-    for row in measure_baselines(language, names, prompts).to_pylist():
+    for row in call("baselines", AtTruth(truth, prompts))["baselines"].to_pylist():
         assert (row["rate"] is None) <= bool(row["reason"] or not row["prompts"])
-    stacks = {"g": (IDS, stack)}
     both = {split: tokens for split, tokens in prompts.items() if split != "bos"}
-    laws = gather_laws(stacks, both)
-    pairs = measure_pairs(language, language.name, "final", stacks, laws, **found)
-    values = pairs["value"].to_numpy()
+    pairs = AtPairs(truth, both, "final", {"g": (IDS, stack)}, [], found.__getitem__)
+    values = call("pairwise", pairs)["pairwise"]["value"].to_numpy()
     assert (values >= 0).all()
     assert np.isfinite(values).all()
     if name == "uniform":
         assert values.max() < 1e-6
-    masses = measure_dynamics(language, stack, IDS, "@1", [1, 1])
-    if masses.num_rows:
+    if MEASURES["dynamics"].applies(language):
+        masses = call("dynamics", at)["dynamics"]
         assert masses["mass"].to_numpy().sum() == pytest.approx(2, abs=1e-4)
 
 

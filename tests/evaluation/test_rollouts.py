@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from identjax.evaluation.rollouts import evaluate_rollouts, measure_rollouts
+from identjax.evaluation.evaluate import evaluate
+from identjax.evaluation.measures.rollouts import measure_rollouts
+from tests.evaluation.harness import pairs_at
 from tests.evaluation.harness import EOS, SPLIT, PlantedRun, rows
 from tests.planted import LANG, off_law, plant
 
@@ -13,7 +15,7 @@ SHORT = off_law(LANG, a=0.05, b=0.05, eos=0.9)
 def test_off_the_support_it_is_the_sum_over_steps():
     prompts = np.repeat(LANG.prompts("ood").tokens[-1:], 400, 0)
     stacks = {"g": (["m0", "m1"], plant([SPLIT, SHORT]))}
-    value, stderr = measure_rollouts(stacks, prompts)
+    value, stderr = measure_rollouts(pairs_at(stacks), prompts)
     p, q = np.exp(SPLIT), np.exp(SHORT)
     kept = p > 0
     per_step = (p[kept] * np.log(p[kept] / q[kept])).sum()
@@ -33,18 +35,27 @@ def test_members_of_several_groups_are_put_in_order():
     apart = {"x": (["m1"], plant([SHORT])), "y": (["m0", "m2"], plant([SPLIT, EOS]))}
     together = {"g": (["m0", "m1", "m2"], plant([SPLIT, SHORT, EOS]))}
     for one, other in zip(
-        measure_rollouts(apart, prompts), measure_rollouts(together, prompts), strict=True
+        measure_rollouts(pairs_at(apart), prompts),
+        measure_rollouts(pairs_at(together), prompts),
+        strict=True,
     ):
         np.testing.assert_array_equal(one, other)
     # To say EOS at once is unlikely at most, to go on after it impossible.
-    value, _ = measure_rollouts(together, prompts)
+    value, _ = measure_rollouts(pairs_at(together), prompts)
     assert value[2, 0] == pytest.approx(np.log(2))
     assert value[0, 2] == np.inf
 
 
-def test_rollouts_are_written_once(tmp_path):
+def write(run):
+    options = {"rollouts": {"prompts": 8}}
+    return evaluate(run, say=lambda line: None, measures=["rollouts"], options=options)
+
+
+def test_rollouts_are_written_once_and_only_where_they_are_asked_for(tmp_path):
     run = PlantedRun(tmp_path, {"m0": SPLIT, "m1": SHORT}, ["final"])
-    assert evaluate_rollouts(run, 8, say=lambda line: None) == 2
+    evaluate(run, say=lambda line: None)
+    assert run.evals("ablations/rollouts") is None
+    assert write(run).paired == 2
     found = rows(run, "ablations/rollouts")
     assert len(found) == 4
     assert {(r["split"], r["measure"]) for r in found} == {
@@ -52,4 +63,4 @@ def test_rollouts_are_written_once(tmp_path):
         ("ood", "kl_rollout"),
     }
     assert all(r["value"] < 1e-6 for r in found if r["split"] == "id")
-    assert evaluate_rollouts(run, 8, say=lambda line: None) == 0
+    assert write(run).paired == 0
