@@ -1,7 +1,8 @@
-"""One function of one stack of members, over any number of members, in pieces that fit.
+"""Stacks of members: how many they hold, some of them, and a function over all of them.
 
-Members are cut on the host into pieces of one canonical width, the last one padded, so that a
-group is compiled once per function whatever the number of its members.
+A stack is a predictor whose arrays lead with the members. It is cut on the host into pieces of
+one canonical width, the last one padded, so that a function is compiled once per group of members
+whatever their number.
 """
 
 import functools
@@ -29,8 +30,7 @@ def count_members(stack: Predictor) -> int:
 def take_members(stack: Predictor, rows: Sequence[int] | np.ndarray) -> Predictor:
     """Give the stack of the members in these rows."""
     index = np.asarray(rows, np.int64)
-    taken: Predictor = jax.tree.map(lambda leaf: np.asarray(leaf)[index], stack)
-    return taken
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], stack)
 
 
 def map_members(
@@ -52,7 +52,7 @@ def map_members(
     room = PIECE_BYTES * (1 if jax.default_backend() == "cpu" else ACCELERATOR_FACTOR)
     fits = max(1, int(room / devices / max(member_bytes, 1.0)))
     width = min(1 << (share - 1).bit_length(), 1 << int(math.log2(fits)))
-    call, at_once = _spread(function), width * devices
+    call, at_once = spread_rows(function), width * devices
     mesh = member_mesh(devices)
     rows = NamedSharding(mesh, _MEMBER)
     placed = jax.device_put(shared, NamedSharding(mesh, _SHARED))
@@ -73,16 +73,15 @@ def member_mesh(devices: int) -> jax.sharding.Mesh:
 
 
 @functools.cache
-def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of a stack so that each device runs its own members alone."""
+def spread_rows(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function so that each device gets its own rows of the first argument alone."""
 
-    def over_devices(stack: Predictor, *shared: Any) -> Any:
+    def over_devices(rows: Any, *shared: Any) -> Any:
         specs = (_MEMBER, *(_SHARED for _ in shared))
         mesh = member_mesh(jax.device_count())
         # Loops inside stop on each device by themselves, which the check cannot express.
-        spread = jax.shard_map(
+        return jax.shard_map(
             function, mesh=mesh, in_specs=specs, out_specs=_MEMBER, check_vma=False
-        )
-        return spread(stack, *shared)
+        )(rows, *shared)
 
     return jax.jit(over_devices)

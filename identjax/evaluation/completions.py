@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from identjax.keys import Purpose, key_for
 from identjax.predictor import Completions, Predictor, complete_stack
-from identjax.stacks import map_members
+from identjax.stacks import count_members, map_members
 from identjax.vocabulary import Tokens
 
 
@@ -32,24 +32,18 @@ def complete_members(
     completions; the numbers depend on the seed, the prompt's row and the position alone.
     """
     need = len(prompts_NxP) * _state_bytes(stack)
+    sampled = () if seed is None else (np.uint32(seed),)
     prompts = np.asarray(prompts_NxP, np.int32)
-    if seed is None:
-        found = map_members(_complete_greedily, stack, prompts, member_bytes=need, members=members)
-    else:
-        shared = prompts, np.uint32(seed)
-        found = map_members(
-            _complete_by_sampling, stack, *shared, member_bytes=need, members=members
-        )
+    found = map_members(_complete, stack, prompts, *sampled, member_bytes=need, members=members)
     return Continuations(*found)
 
 
-def _complete_greedily(stack: Predictor, prompts_NxP: jax.Array) -> Completions:
-    return complete_stack(stack, prompts_NxP)
-
-
-def _complete_by_sampling(stack: Predictor, prompts_NxP: jax.Array, seed: jax.Array) -> Completions:
-    count = jax.tree.leaves(stack)[0].shape[0]
-    keys_M = jnp.broadcast_to(key_for(seed, Purpose.EVALUATE), (count,))
+def _complete(
+    stack: Predictor, prompts_NxP: jax.Array, seed: jax.Array | None = None
+) -> Completions:
+    if seed is None:
+        return complete_stack(stack, prompts_NxP)
+    keys_M = jnp.broadcast_to(key_for(seed, Purpose.EVALUATE), (count_members(stack),))
     return complete_stack(stack, prompts_NxP, keys_M)
 
 

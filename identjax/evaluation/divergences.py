@@ -5,16 +5,14 @@ Axes A and B are members too, of a tile of pairs.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import PartitionSpec
 
-from identjax.stacks import member_mesh
+from identjax.stacks import spread_rows
 
 MOST_MEMBERS = 256
 TILE = 32
@@ -91,7 +89,7 @@ def _measure_symmetric(
         # One shape for all blocks: columns of zeros add nothing.
         p_CxM = np.zeros((min(block, columns), len(starts) * size), np.float32)
         p_CxM[: log_p.shape[1], :m] = (np.exp(log_p) * weights_C[first : first + block]).T
-        for (a, b), (js, tv) in zip(places, _measure_tiles(p_CxM, places, size), strict=True):
+        for (a, b), (js, tv) in zip(places, _measure_tiles(p_CxM, places), strict=True):
             js_MxM[a : a + size, b : b + size] += js[: m - a, : m - b]
             tv_MxM[a : a + size, b : b + size] += tv[: m - a, : m - b]
     return _mirror(js_MxM), _mirror(tv_MxM)
@@ -102,38 +100,28 @@ def _mirror(upper_MxM: np.ndarray) -> np.ndarray:
     return np.asarray(above + above.T)
 
 
-def _measure_tiles(p_CxM: np.ndarray, places_Px2: np.ndarray, size: int) -> np.ndarray:
-    """JS and TV of every tile, [P, 2, size, size]; tiles are dealt out to the devices."""
+def _measure_tiles(p_CxM: np.ndarray, places_Px2: np.ndarray) -> np.ndarray:
+    """JS and TV of every tile, [P, 2, A, B]; tiles are dealt out to the devices."""
     devices = jax.device_count()
     padded = np.resize(places_Px2, (-(-len(places_Px2) // devices) * devices, 2))
     entropy_CxM = p_CxM * np.log(np.where(p_CxM > 0, p_CxM, 1)) / 2
-    found = _spread_tiles(size, devices)(p_CxM, entropy_CxM, padded)
+    found = spread_rows(_walk_tiles)(padded, p_CxM, entropy_CxM)
     return np.asarray(found, np.float64)[: len(places_Px2)]
 
 
-@functools.cache
-def _spread_tiles(size: int, devices: int) -> Callable[..., jax.Array]:
-    def tiles(p_CxM: jax.Array, entropy_CxM: jax.Array, places_Px2: jax.Array) -> jax.Array:
-        def tile(place: jax.Array) -> jax.Array:
-            def cut(columns_CxM: jax.Array, side: int) -> jax.Array:
-                return lax.dynamic_slice_in_dim(columns_CxM, place[side], size, 1)
+def _walk_tiles(places_Px2: jax.Array, p_CxM: jax.Array, entropy_CxM: jax.Array) -> jax.Array:
+    # As wide as all members, where they are fewer than a tile has.
+    size = min(TILE, p_CxM.shape[1])
 
-            a, b = cut(p_CxM, 0)[:, :, None], cut(p_CxM, 1)[:, None, :]
-            own = cut(entropy_CxM, 0)[:, :, None] + cut(entropy_CxM, 1)[:, None, :]
-            return jnp.stack(_js_and_tv(a, b, own))
+    def measure(place: jax.Array) -> jax.Array:
+        def cut(columns_CxM: jax.Array, side: int) -> jax.Array:
+            return lax.dynamic_slice_in_dim(columns_CxM, place[side], size, 1)
 
-        return lax.map(tile, places_Px2)
+        a, b = cut(p_CxM, 0)[:, :, None], cut(p_CxM, 1)[:, None, :]
+        own = cut(entropy_CxM, 0)[:, :, None] + cut(entropy_CxM, 1)[:, None, :]
+        return jnp.stack(_js_and_tv(a, b, own))
 
-    one, dealt = PartitionSpec(), PartitionSpec("member")
-    return jax.jit(
-        jax.shard_map(
-            tiles,
-            mesh=member_mesh(devices),
-            in_specs=(one, one, dealt),
-            out_specs=dealt,
-            check_vma=False,
-        )
-    )
+    return lax.map(measure, places_Px2)
 
 
 def _js_and_tv(a: jax.Array, b: jax.Array, own: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,8 +1,7 @@
 """How far members are from the truth, and their laws at given positions."""
 
-import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -10,16 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.keys import Purpose, key_for
-from identjax.languages.definition import Family
 from identjax.languages.language import Language
 from identjax.predictor import Predictor
 from identjax.stacks import count_members, map_members
 from identjax.vocabulary import Tokens
 
 EXACT_UP_TO = 4096
-# So many positions are scored at once.
+# Positions (strings times their length) that are scored in one call.
 POSITIONS = 16384
-# The truth's laws of one set of strings are kept where they take no more than this.
+# The truth's laws at the strings of an estimate cost as much as those of many members. They are
+# kept for the next group of members where they take no more bytes than this.
 KEPT_BYTES = 1 << 28
 
 
@@ -57,16 +56,9 @@ def measure_kl(
     laws are not finite has +inf.
     """
     tokens_NxT, log_w_N = draw_strings(language, n, seed)
-    cut = _blocks(tokens_NxT)
-    truths: Iterable[np.ndarray]
-    if tokens_NxT.size * language.vocabulary.size * 4 <= KEPT_BYTES:
-        truths = _score_draws(_Draws(language.family, n, seed, language))
-    else:
-        truths = (np.asarray(language.score(jnp.asarray(tokens))) for tokens in cut)
-    blocks = [
-        excess_along(log_p, laws_along(stack, tokens, members))
-        for log_p, tokens in zip(truths, cut, strict=True)
-    ]
+    fits = tokens_NxT.size * language.vocabulary.size * 4 <= KEPT_BYTES
+    scored = _score_draws(language, n, seed) if fits else _score_blocks(language, tokens_NxT)
+    blocks = [excess_along(log_p, laws_along(stack, tokens, members)) for tokens, log_p in scored]
     per_string_MxN = np.concatenate(blocks, 1)[:, : len(tokens_NxT)]
     if log_w_N is not None:
         value_M = per_string_MxN @ np.exp(log_w_N)
@@ -77,21 +69,21 @@ def measure_kl(
     return Excess(value_M, np.sqrt(variance_M / per_string_MxN.shape[1]))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Draws:
-    """The strings of one estimate, known by what they are drawn from."""
-
-    family: Family
-    n: int
-    seed: int
-    language: Language = dataclasses.field(compare=False)
-
-
 @functools.lru_cache(maxsize=2)
-def _score_draws(draws: _Draws) -> list[np.ndarray]:
-    """Give the truth's own laws, which may cost more than those of all members and are the same."""
-    tokens_NxT, _ = draw_strings(draws.language, draws.n, draws.seed)
-    return [np.asarray(draws.language.score(jnp.asarray(tokens))) for tokens in _blocks(tokens_NxT)]
+def _score_draws(language: Language, n: int, seed: int) -> list[tuple[Tokens, np.ndarray]]:
+    return list(_score_blocks(language, draw_strings(language, n, seed)[0]))
+
+
+def _score_blocks(language: Language, tokens_NxT: Tokens) -> Iterator[tuple[Tokens, np.ndarray]]:
+    """Give strings by blocks, with the truth's own laws along them."""
+    for rows in cut_rows(*tokens_NxT.shape):
+        yield tokens_NxT[rows], np.asarray(language.score(jnp.asarray(tokens_NxT[rows])))
+
+
+def cut_rows(n: int, width: int, positions: int = POSITIONS) -> list[np.ndarray]:
+    """Cut n rows of so many positions into blocks of one size; the last repeats the last row."""
+    size = min(n, max(1, positions // width))
+    return [np.minimum(np.arange(s, s + size), n - 1) for s in range(0, n, size)]
 
 
 def excess_along(log_p_NxTxV: np.ndarray, log_q_MxNxTxV: np.ndarray) -> np.ndarray:
@@ -112,20 +104,20 @@ def excess_along(log_p_NxTxV: np.ndarray, log_q_MxNxTxV: np.ndarray) -> np.ndarr
 
 def laws_after(stack: Predictor, prompts_NxP: Tokens, members: int | None = None) -> np.ndarray:
     """Log p of the next token after each prompt, by every member, [M, N, V]."""
-    need = 16.0 * prompts_NxP.size * max(prompts_NxP.shape[1], stack.vocabulary.size) * 4
-    found: np.ndarray = map_members(
-        _laws_at_end, stack, np.asarray(prompts_NxP), member_bytes=need, members=members
-    )
-    return found
+    return _map_laws(_laws_at_end, stack, prompts_NxP, members)
 
 
 def laws_along(stack: Predictor, tokens_NxT: Tokens, members: int | None = None) -> np.ndarray:
     """Log p of the next token at every position of given strings, by every member, [M, N, T, V]."""
+    return _map_laws(_laws_everywhere, stack, tokens_NxT, members)
+
+
+def _map_laws(
+    function: Callable[..., jax.Array], stack: Predictor, tokens_NxT: Tokens, members: int | None
+) -> np.ndarray:
     need = 16.0 * tokens_NxT.size * max(tokens_NxT.shape[1], stack.vocabulary.size) * 4
-    found: np.ndarray = map_members(
-        _laws_everywhere, stack, np.asarray(tokens_NxT), member_bytes=need, members=members
-    )
-    return found
+    shared = np.asarray(tokens_NxT)
+    return map_members(function, stack, shared, member_bytes=need, members=members)
 
 
 def _laws_at_end(stack: Predictor, prompts_NxP: jax.Array) -> jax.Array:
@@ -134,13 +126,3 @@ def _laws_at_end(stack: Predictor, prompts_NxP: jax.Array) -> jax.Array:
 
 def _laws_everywhere(stack: Predictor, tokens_NxT: jax.Array) -> jax.Array:
     return jax.vmap(lambda member: member.score(tokens_NxT))(stack)
-
-
-def _blocks(tokens_NxT: Tokens) -> list[Tokens]:
-    return [tokens_NxT[rows] for rows in cut_rows(*tokens_NxT.shape)]
-
-
-def cut_rows(n: int, width: int) -> list[np.ndarray]:
-    """Cut n rows of so many positions into blocks of one size; the last repeats the last row."""
-    size = min(n, max(1, POSITIONS // width))
-    return [np.minimum(np.arange(s, s + size), n - 1) for s in range(0, n, size)]

@@ -4,11 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from identjax import languages, stacks
+from identjax import languages
 from identjax.evaluation.completions import complete_members
 from identjax.evaluation.likelihood import laws_after, laws_along, measure_kl
 from identjax.evaluation.rates import judge_members
-from identjax.predictor import kl
+from identjax.predictor import complete_stack, kl
+from identjax.stacks import map_members
 from tests.planted import LANG, off_law, plant
 
 EOS, SAY_A = off_law(LANG, eos=1), off_law(LANG, a=0.8, b=0.1, eos=0.1)
@@ -112,15 +113,20 @@ def test_sampling_gives_all_members_the_same_luck():
     assert (done.tokens != other.tokens).any()
 
 
-def test_pieces_do_not_show(monkeypatch):
+def score_ends(stack, prompts):
+    return jax.vmap(lambda member: member.score(prompts)[:, -1])(stack)
+
+
+def test_pieces_do_not_show():
     laws = [SPLIT, EOS, SAY_A, SPLIT, SAY_A]
     prompts = LANG.prompts("ood").tokens[:16]
     whole = complete_members(plant(laws), prompts), laws_after(plant(laws), prompts)
-    monkeypatch.setattr(stacks, "PIECE_BYTES", 1)
-    pieces = complete_members(plant(laws), prompts), laws_after(plant(laws), prompts)
-    np.testing.assert_array_equal(whole[0].tokens, pieces[0].tokens)
-    np.testing.assert_array_equal(whole[1], pieces[1])
-    assert pieces[0].tokens.shape[0] == len(laws)
+    tokens, finished, *_ = map_members(complete_stack, plant(laws), prompts, member_bytes=1e18)
+    np.testing.assert_array_equal(whole[0].tokens, tokens)
+    np.testing.assert_array_equal(whole[0].finished, finished)
+    ends = map_members(score_ends, plant(laws), prompts, member_bytes=1e18)
+    np.testing.assert_array_equal(whole[1], ends)
+    assert len(tokens) == len(laws)
 
 
 def test_laws_are_those_of_the_members():
