@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from identjax.report.block import in_order
 
 Path = str | os.PathLike[str]
-_READ = ("sweep.json", "members.parquet", "events.jsonl", "curves/*", "evals/*.parquet")
+_READ = ("sweep.json", "members.parquet", "events.jsonl", "curves/*", "evals/**/*.parquet")
 _NOTE = ".drawn_from.json"
 _PACKAGE = pathlib.Path(__file__).parents[1]
 

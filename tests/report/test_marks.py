@@ -24,7 +24,7 @@ def test_the_mark_is_where_a_rule_is_lost(
     prompt: str, completion: str, finished: bool, verdicts: dict[str, bool], symbol: str
 ) -> None:
     marked = Marker(languages.make("L3", max_length=8)).mark(prompt, completion, finished)
-    assert "".join(text for text, _ in marked.pieces) == marked.plain
+    assert str(marked) == completion + ("∎" if finished else "…")
     assert "".join(text for text, kind in marked.pieces if kind == "break") == symbol
     assert dict(marked.verdicts) == verdicts
 
