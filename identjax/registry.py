@@ -1,9 +1,13 @@
-"""Names for things that can be added from outside: languages, models, objectives."""
+"""Names for things that can be added from outside, and options that are given by name."""
 
+import ast
+import contextlib
 import importlib
+import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from identjax.errors import ConfigError, unknown_name
 
@@ -24,23 +28,45 @@ class Registry(Generic[T]):
         self.kind = kind
         self._entries: dict[str, T] = {}
         self._aliases: dict[str, str] = {}
+        self._places: dict[str, str] = {}
+        self._loaders: list[Callable[[], None]] = []
 
     def register(self, name: str, *aliases: str) -> Callable[[T], T]:
         """Decorate an entry to be found under `name` and `aliases`."""
+        caller = sys._getframe(1)
 
         def add(entry: T) -> T:
+            place = _place_of(entry, f"{caller.f_code.co_filename}:{caller.f_lineno}")
             for taken in (name, *aliases):
                 if taken in self._aliases:
-                    raise ConfigError(self.kind, taken, "a name that is not registered yet")
-            self._entries[name] = entry
+                    before = self._places[self._aliases[taken]]
+                    allowed = f"a name of its own: {before} has registered it, and {place} does"
+                    raise ConfigError(self.kind, taken, allowed)
+            self._entries[name], self._places[name] = entry, place
             self._aliases.update(dict.fromkeys((name, *aliases), name))
             return entry
 
         return add
 
+    def before_reading(self, load: Callable[[], None]) -> None:
+        """Call a function once, before a name is first looked for: it may register more."""
+        self._loaders.append(load)
+
+    @contextlib.contextmanager
+    def temporarily(self, name: str | None = None, entry: T | None = None) -> Iterator[None]:
+        """Register an entry, and at the end forget it and whatever was registered meanwhile."""
+        self._read()
+        before = dict(self._entries), dict(self._aliases)
+        try:
+            if name is not None and entry is not None:
+                self.register(name)(entry)
+            yield
+        finally:
+            self._entries, self._aliases = before
+
     def canonical(self, name: str) -> str:
         """Give the registered name behind a name or an alias."""
-        if name not in self._aliases:
+        if name not in self._read():
             raise unknown_name(self.kind, name, self._aliases)
         return self._aliases[name]
 
@@ -50,14 +76,46 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a name or an alias is registered."""
-        return name in self._aliases
+        return name in self._read()
 
     def __iter__(self) -> Iterator[str]:
         """Go through the registered names, without aliases."""
+        self._read()
         return iter(self._entries)
+
+    def _read(self) -> dict[str, str]:
+        while self._loaders:
+            self._loaders.pop(0)()
+        return self._aliases
+
+
+def _place_of(entry: Any, registered: str) -> str:
+    """Say where a class or function is defined; of others, where they were registered."""
+    if inspect.isclass(entry) or inspect.isfunction(entry):
+        with contextlib.suppress(OSError, TypeError):
+            return f"{inspect.getsourcefile(entry)}:{inspect.getsourcelines(entry)[1]}"
+    return registered
 
 
 def import_all(package: str, path: Iterable[str]) -> None:
     """Import every module of a folder of entries, so that each registers what it has."""
     for found in pkgutil.iter_modules(path):
         importlib.import_module(f"{package}.{found.name}")
+
+
+def read_pairs(field: str, texts: Iterable[str]) -> dict[str, Any]:
+    """Read NAME=VALUE texts; a value is text unless it reads as a number or the like.
+
+    >>> read_pairs("option", ["kinds=3", "activation=relu"])
+    {'kinds': 3, 'activation': 'relu'}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(field, text, "NAME=VALUE")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found

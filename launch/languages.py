@@ -11,6 +11,7 @@ from absl import flags
 
 from identjax import languages
 from identjax.languages.describe import describe_language, show_prompts
+from identjax.registry import read_pairs
 from launch import common
 
 LANGUAGE = flags.DEFINE_string("language", None, "A registered language; without it, all names.")
@@ -28,7 +29,7 @@ def main() -> None:
             summary = inspect.getdoc(languages.LANGUAGES[name]) or ""
             print(f"{name:12} {summary.splitlines()[0]}")
         return
-    options = languages.read_options(OPTIONS.value)
+    options = read_pairs("options", OPTIONS.value)
     lang = languages.make(LANGUAGE.value, MAX_LENGTH.value, **options)
     lines = [*describe_language(lang), "", "samples"]
     for row in np.asarray(lang.sample(jax.random.key(SEED.value), SHOW.value)):
