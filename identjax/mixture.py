@@ -7,13 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from identjax.predictor import Predictor, State
-from identjax.vocabulary import Vocabulary
+from identjax.predictor import Predictor, State, Wrapper
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Mixture(Predictor):
+class Mixture(Wrapper):
     """p(x) = Σ_k w_k p_k(x) as conditionals: Σ_k p(k | x_<t) p_k(x_t | x_<t).
 
     `components` is a stack of one kind (leading axis K) or a tuple of any predictors over one
@@ -25,23 +24,10 @@ class Mixture(Predictor):
     log_weights: jax.Array
 
     @property
-    def _any(self) -> Predictor:
+    def inner(self) -> Predictor:
+        """The component of the longest strings; all have one vocabulary."""
         parts = self.components
-        found: Predictor = parts[0] if isinstance(parts, tuple) else parts
-        return found
-
-    @property
-    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
-        """The vocabulary that all components share."""
-        return self._any.vocabulary
-
-    @property
-    def max_length(self) -> int:  # type: ignore[override]
-        """The longest string of any component."""
-        parts = self.components
-        if isinstance(parts, tuple):
-            return max(part.max_length for part in parts)
-        return int(parts.max_length)
+        return max(parts, key=lambda part: part.max_length) if isinstance(parts, tuple) else parts
 
     def start(self) -> State:
         """Start every component, with the prior as the posterior."""
@@ -78,5 +64,4 @@ class Mixture(Predictor):
         if isinstance(self.components, tuple):
             pairs = zip(self.components, states, strict=True)
             return jnp.stack([part.log_probs(s) for part, s in pairs])
-        stacked: jax.Array = jax.vmap(lambda part, s: part.log_probs(s))(self.components, states)
-        return stacked
+        return jax.vmap(lambda part, s: part.log_probs(s))(self.components, states)

@@ -69,6 +69,28 @@ class Predictor(abc.ABC):
         return complete(self, prompts, key).tokens
 
 
+class Wrapper(Predictor):
+    """A predictor made of something inside it, whose vocabulary and maximum length it has."""
+
+    core: Any
+
+    @property
+    def inner(self) -> Any:
+        """What is inside: `core`, unless a class says otherwise."""
+        return self.core
+
+    # Others declare these as fields, which no property of a base class would let them set.
+    @property
+    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
+        """That of what is inside."""
+        return self.inner.vocabulary
+
+    @property
+    def max_length(self) -> int:  # type: ignore[override]
+        """That of what is inside."""
+        return self.inner.max_length
+
+
 @jax.jit
 def score_by_scan(predictor: Predictor, tokens_NxT: jax.Array) -> jax.Array:
     """Score by advancing token after token: the meaning of `score`, for any predictor."""

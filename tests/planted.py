@@ -10,15 +10,14 @@ import numpy as np
 
 from identjax import languages
 from identjax.languages.language import Language
-from identjax.predictor import Predictor, State
-from identjax.vocabulary import Vocabulary
+from identjax.predictor import Predictor, State, Wrapper
 
 LANG: Language = languages.make("L3", 12)
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Planted(Predictor):
+class Planted(Wrapper):
     """Mixes its own law `off` [V] into the truth's with weight `tilt`; off the support, only it."""
 
     truth: Language
@@ -26,12 +25,8 @@ class Planted(Predictor):
     tilt: jax.Array
 
     @property
-    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
-        return self.truth.vocabulary
-
-    @property
-    def max_length(self) -> int:  # type: ignore[override]
-        return self.truth.max_length
+    def inner(self) -> Language:
+        return self.truth
 
     def start(self) -> State:
         return self.truth.start(), jnp.bool_(False)
