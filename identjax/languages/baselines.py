@@ -11,15 +11,15 @@ import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.language import Language
-from identjax.languages.law.automaton import AutomatonFamily
+from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.law.graph import Graph, explore
-from identjax.languages.law.table import Table, build_table, make_table
+from identjax.languages.law.table import TableLaw, build_table, make_table
 from identjax.languages.rules import Rule
-from identjax.predictor import Predictor, State
-from identjax.vocabulary import Tokens, Vocabulary
+from identjax.predictor import Predictor, State, Wrapper
+from identjax.vocabulary import Tokens
 
 
-def uniform(lang: Language) -> Table:
+def uniform(lang: Language) -> TableLaw:
     """Every symbol and EOS alike, whatever was read.
 
     >>> from identjax import languages
@@ -31,14 +31,14 @@ def uniform(lang: Language) -> Table:
     return _always(lang, np.full(symbols + 1, -np.log(symbols + 1)))
 
 
-def eos_now(lang: Language) -> Table:
+def eos_now(lang: Language) -> TableLaw:
     """EOS at once, whatever was read."""
     law_E = np.full(len(lang.vocabulary.symbols) + 1, -np.inf)
     law_E[-1] = 0
     return _always(lang, law_E)
 
 
-def _always(lang: Language, log_p_E: np.ndarray) -> Table:
+def _always(lang: Language, log_p_E: np.ndarray) -> TableLaw:
     symbols = len(lang.vocabulary.symbols)
     stay = np.zeros((1, symbols), np.int32)
     table = make_table(stay, log_p_E[None], lang.vocabulary, lang.max_length)
@@ -62,7 +62,7 @@ def chance_rate(lang: Language, rule_name: str, prompts_NxP: Tokens) -> float:
     return float(value_Q[rule.states(prompts_NxP, start)].mean())
 
 
-def ngram(lang: Language, order: int) -> Table:
+def ngram(lang: Language, order: int) -> TableLaw:
     """The law of the next token given the last order−1 symbols only, fitted to the truth.
 
     q(o | c) = Σ_t p(c at t, o next) / Σ_t p(c at t), exact. Contexts that the truth never shows
@@ -113,15 +113,15 @@ def _back_off(mass_CxE: np.ndarray, base: int, order: int) -> np.ndarray:
     return mass_CxE
 
 
-def restricted(lang: Language, rule: Rule | str) -> Table:
+def restricted(lang: Language, rule: Rule | str) -> TableLaw:
     """The truth given that the string keeps a rule: p(x) [x keeps it] / p(it is kept).
 
     A rule by name is one of the language's own.
     """
     if isinstance(rule, str):
-        if rule not in lang.family.rules:
-            raise unknown_name("rule", rule, lang.family.rules or ["none"])
-        rule = lang.family.rules[rule]
+        if rule not in lang.definition.rules:
+            raise unknown_name("rule", rule, lang.definition.rules or ["none"])
+        rule = lang.definition.rules[rule]
     graph = _graph_of(lang, "a restriction")
     machine = rule.compile(lang.vocabulary.symbols, lang.max_length)
 
@@ -141,21 +141,11 @@ def restricted(lang: Language, rule: Rule | str) -> Table:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Tempered(Predictor):
+class Tempered(Wrapper):
     """A predictor with its conditionals raised to 1/temperature and normalised again."""
 
     core: Predictor
     temperature: jax.Array
-
-    @property
-    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
-        """That of the predictor."""
-        return self.core.vocabulary
-
-    @property
-    def max_length(self) -> int:  # type: ignore[override]
-        """That of the predictor."""
-        return self.core.max_length
 
     def start(self) -> State:
         """Start the predictor."""
@@ -187,7 +177,7 @@ def tempered(predictor: Predictor, temperature: float) -> Tempered:
 
 
 def _graph_of(lang: Language, purpose: str) -> Graph:
-    if not isinstance(lang.family, AutomatonFamily):
+    if not isinstance(lang.definition, AutomatonDefinition):
         allowed = f"a language that is a finite automaton at each length, for {purpose} to be exact"
         raise ConfigError("language", lang.name, allowed)
-    return lang.family.graph
+    return lang.definition.graph

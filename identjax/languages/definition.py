@@ -1,4 +1,4 @@
-"""How a language is defined: one frozen family per file, under a registered name."""
+"""How a language is defined: one frozen class under a registered name."""
 
 import abc
 import dataclasses
@@ -11,20 +11,18 @@ import numpy as np
 
 from identjax.errors import ConfigError
 from identjax.languages.law.draw import enumerate_law
+from identjax.languages.law.graph import Support
 from identjax.languages.rules import Rule
 from identjax.predictor import Predictor
 from identjax.registry import Registry
-from identjax.studies.in_context.tasks import ASKED, Asked, Task
-from identjax.vocabulary import Tokens
-
-Support = tuple[Tokens, np.ndarray]
+from identjax.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class Family(abc.ABC):
+class Definition(abc.ABC):
     """The definition of a language, on the host: frozen, hashable, exact numbers in float64.
 
-    Fields after max_length are the language's options. A family adds a language with one file.
+    Fields after max_length are the language's options. A language is added by one file.
     """
 
     max_length: int
@@ -41,6 +39,18 @@ class Family(abc.ABC):
 
     def check(self) -> None:  # noqa: B027
         """Raise ConfigError where options cannot be used."""
+
+    def check_whole(self, **limits: tuple[int, int]) -> None:
+        """Refuse options that are not whole numbers within their limits."""
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ConfigError(name, value, f"{low} to {high}")
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The alphabet with its marks."""
+        return Vocabulary(self.symbols)
 
     @property
     def least(self) -> int:
@@ -76,43 +86,21 @@ class Family(abc.ABC):
     def build(self) -> Predictor:
         """Make the Predictor of the exact law."""
 
-    @abc.abstractmethod
     def enumerate(self) -> Support:
         """List all strings with log probabilities; called where `count` is small only."""
+        # Each prefix begins a string, or one that is a bracket longer.
+        found = enumerate_law(self.build(), 2 * (self.count or 0) + 2)
+        assert found is not None, f"every prefix of {self.name} begins a string"
+        return found
 
     def build_by_length(self) -> "LengthSampler":
         """Make the sampler of strings of given lengths."""
         raise ConfigError("language", self.name, "one with an exact law given the length")
 
     @property
-    def completion_rule(self) -> Rule:
-        """What R2c asks of the generated part: R2, unless a family says otherwise."""
-        return self.rules["R2"]
-
-    @property
     def published(self) -> Mapping[str, Iterable[str]]:
         """The papers' prompts as text, by the name of the set."""
         return {}
-
-    @property
-    def in_context(self) -> Mapping[str, Task]:
-        """What may be asked after some examples of a hidden concept, by the form of the prompt."""
-        return {}
-
-    @property
-    def asked(self) -> tuple[Asked, ...]:
-        """What every learner is asked, of every form and number of examples."""
-        return _draw_asked(self)
-
-
-@functools.lru_cache(maxsize=4)
-def _draw_asked(family: Family) -> tuple[Asked, ...]:
-    """Draw once for equal families: lessons are held against it, learners and observers read it."""
-    return tuple(
-        Asked(form, examples, task.draw(examples, ASKED))
-        for form, task in family.in_context.items()
-        for examples in task.examples
-    )
 
 
 class LengthSampler(abc.ABC):
@@ -124,7 +112,7 @@ class LengthSampler(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class ListedFamily(Family):
+class ListedDefinition(Definition):
     """A language whose numbers are known where its strings are few enough to be listed.
 
     Its entropy is never estimated: where the strings are too many, asking for it raises.
@@ -159,16 +147,16 @@ class ListedFamily(Family):
         return self.listed
 
 
-LANGUAGES: Registry[type[Family]] = Registry("language")
-F = TypeVar("F", bound=type[Family])
+LANGUAGES: Registry[type[Definition]] = Registry("language")
+D = TypeVar("D", bound=type[Definition])
 
 
-def register(name: str, *aliases: str) -> Callable[[F], F]:
-    """Decorate a family to be found under a name and its aliases."""
+def register(name: str, *aliases: str) -> Callable[[D], D]:
+    """Decorate a definition to be found under a name and its aliases."""
 
-    def add(family: F) -> F:
-        family.name = name
-        LANGUAGES.register(name, *aliases)(family)
-        return family
+    def add(definition: D) -> D:
+        LANGUAGES.register(name, *aliases)(definition)
+        definition.name = name
+        return definition
 
     return add

@@ -1,9 +1,6 @@
 """A language in words, for the command line."""
 
-import ast
 import inspect
-from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -22,21 +19,21 @@ def describe_language(lang: Language) -> list[str]:
     >>> describe_language(languages.make("L3", max_length=8))[5]
     'strings        4'
     """
-    family = lang.family
+    definition = lang.definition
     try:
         bits = lang.entropy / np.log(2)
         entropy = f"{lang.entropy:.6g} nats per string ({bits:.4g} bits)"
     except ConfigError as error:
         entropy = f"not exact here ({error.allowed})"
     return [
-        f"{lang.name}: {_paragraph(type(family))}",
+        f"{lang.name}: {_paragraph(type(definition))}",
         f"max length     {lang.max_length}",
         f"alphabet       {' '.join(lang.vocabulary.symbols[:MOST_SHOWN])}",
-        f"Chomsky class  {lang.chomsky} (without a maximum length)",
+        f"Chomsky class  {lang.definition.chomsky} (without a maximum length)",
         f"entropy        {entropy}",
         f"strings        {_count(lang.count)}",
         f"mean length    {lang.mean_targets - 1:.6g}",
-        f"rules          {_paragraph(type(family).rules)}",
+        f"rules          {_paragraph(type(definition).rules)}",
     ]
 
 
@@ -72,21 +69,3 @@ def _rates(lang: Language, rule: str, prompts: np.ndarray, ends: np.ndarray) -> 
     chance = baselines.chance_rate(lang, rule, prompts[can])
     now = np.asarray(lang.judge(rule, ends, prompts.shape[1] - 1))[can].mean()
     return f"  {rule:3} chance {chance:.4f}, EOS now {now:.4f}, over {can.sum()} where it can hold"
-
-
-def read_options(texts: Iterable[str]) -> dict[str, Any]:
-    """Read options given as name=value; values are numbers where they look like it.
-
-    >>> read_options(["kinds=3", "depth=2"])
-    {'kinds': 3, 'depth': 2}
-    """
-    found = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError("options", text, "name=value")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found

@@ -50,15 +50,13 @@ class BoundRule:
     def holds(self, tokens_NxT: jax.Array | Tokens, start: int = 0) -> jax.Array:
         """Judge the symbols from token position `start` on (BOS is at 0) up to the first EOS."""
         check_tokens(self.vocabulary, tokens_NxT)
-        kept_N: jax.Array = _run(self, jnp.asarray(tokens_NxT, jnp.int32), jnp.int32(start))
-        return kept_N
+        return _run(self, jnp.asarray(tokens_NxT, jnp.int32), jnp.int32(start))
 
     def satisfiable(self, tokens_NxT: Tokens, start: int = 0) -> np.ndarray:
         """Tell after which prefixes (no EOS) some continuation within max_length makes it hold."""
         prompts_NxT = np.asarray(tokens_NxT)
         left_N = self.max_length - (prompts_NxT < self.vocabulary.eos).sum(1)
-        found_N: np.ndarray = self.reach.distance[self.states(prompts_NxT, start)] <= left_N
-        return found_N
+        return self.reach.distance[self.states(prompts_NxT, start)] <= left_N
 
     def states(self, tokens_NxT: Tokens, start: int = 0) -> np.ndarray:
         """Give the machine's states (rows of `reach`) after the symbols of prefixes, [N]."""
@@ -114,8 +112,7 @@ def _run(bound: BoundRule, tokens_NxT: jax.Array, start: jax.Array) -> jax.Array
         return jnp.where(reads_N[:, None], moved_NxR, state_NxR), None
 
     state_NxR, _ = lax.scan(step, state_NxR, (tokens_NxT.T, reads_NxT.T))
-    kept: jax.Array = machine.accepts(state_NxR)
-    return kept
+    return machine.accepts(state_NxR)
 
 
 def explore_rule(machine: Machine, n_symbols: int, max_length: int) -> Reach:

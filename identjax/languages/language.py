@@ -10,16 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
-from identjax.languages.definition import LANGUAGES, Family, LengthSampler, Support
+from identjax.keys import Purpose, key_for
+from identjax.languages.definition import LANGUAGES, Definition, LengthSampler
 from identjax.languages.judge import BoundRule, bind, check_tokens
 from identjax.languages.law.draw import sample_by_scan
+from identjax.languages.law.graph import Support
 from identjax.languages.law.pool import Pool, build_pool
-from identjax.languages.prompts import Prompts, find_prompts
+from identjax.languages.law.uniform import RuleDefinition
+from identjax.languages.prompts import (
+    CLASSIFIED_UP_TO,
+    DEFAULT_DRAWS,
+    LISTED_UP_TO,
+    PROMPT_SETS,
+    Prompts,
+    draw_evenly,
+    encode_all,
+    list_all,
+    vary,
+)
 from identjax.languages.rules import Rule
-from identjax.predictor import Predictor, State
-from identjax.vocabulary import Tokens, Vocabulary
-
-__all__ = ["LANGUAGES", "Family", "Language", "make"]
+from identjax.predictor import Predictor, State, Wrapper
+from identjax.vocabulary import Tokens
 
 
 def make(name: str, max_length: int, **options: Any) -> "Language":
@@ -29,22 +40,22 @@ def make(name: str, max_length: int, **options: Any) -> "Language":
     >>> lang.count, round(lang.entropy, 4), lang.vocabulary.decode(lang.support()[0][1])
     (2, 0.6931, 'aabb')
     """
-    family = LANGUAGES[name]
-    known = [field.name for field in dataclasses.fields(family)[1:]]
+    definition = LANGUAGES[name]
+    known = [field.name for field in dataclasses.fields(definition)[1:]]
     for option in options:
         if option not in known:
-            raise unknown_name(f"option of {family.name}", option, known or ["none"])
+            raise unknown_name(f"option of {definition.name}", option, known or ["none"])
     try:
-        return _make(family, max_length, **{k: _freeze(v) for k, v in options.items()})
+        return _make(definition, max_length, **{k: _freeze(v) for k, v in options.items()})
     except TypeError as error:
         raise ConfigError(
-            "language_options", options, f"what {family.name} takes: {error}"
+            "language_options", options, f"what {definition.name} takes: {error}"
         ) from error
 
 
 @functools.lru_cache(maxsize=64)
-def _make(family: type[Family], max_length: int, **options: Any) -> "Language":
-    return Language.of(family(max_length, **options))
+def _make(definition: type[Definition], max_length: int, **options: Any) -> "Language":
+    return Language.of(definition(max_length, **options))
 
 
 def _freeze(value: Any) -> Any:
@@ -52,9 +63,10 @@ def _freeze(value: Any) -> Any:
     return tuple(_freeze(part) for part in value) if isinstance(value, list | tuple) else value
 
 
+# Equal only to itself, so that it can be a key of what is kept: arrays have no hash.
 @jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Language(Predictor):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Language(Wrapper):
     """A truth: the exact law as a Predictor, and what is known of it.
 
     `core` is the law; `pool` has all strings where they are few, to draw from at once.
@@ -62,14 +74,13 @@ class Language(Predictor):
 
     core: Predictor
     pool: Pool | None
-    family: Family = dataclasses.field(metadata={"static": True})
+    definition: Definition = dataclasses.field(metadata={"static": True})
 
     @classmethod
-    def of(cls, family: Family) -> "Language":
-        """Make the language of a family."""
-        found = _support(family, 4096)
-        core = family.build()
-        return cls(core, None if found is None else build_pool(*found), family)
+    def of(cls, definition: Definition) -> "Language":
+        """Make the language of a definition."""
+        found = _support(definition, 4096)
+        return cls(definition.build(), build_pool(*found) if found else None, definition)
 
     @classmethod
     def from_rules(cls, alphabet: Iterable[str], rule: Rule, max_length: int) -> "Language":
@@ -80,44 +91,27 @@ class Language(Predictor):
         >>> [lang.vocabulary.decode(row) for row in lang.support()[0]]
         ['', 'ab', 'aabb']
         """
-        from identjax.languages.law.uniform import RuleFamily
-
-        return cls.of(RuleFamily(max_length, tuple(alphabet), rule))
-
-    @property
-    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
-        """The symbols and marks."""
-        return self.core.vocabulary
-
-    @property
-    def max_length(self) -> int:  # type: ignore[override]
-        """The most symbols that a string has."""
-        return self.family.max_length
+        return cls.of(RuleDefinition(max_length, tuple(alphabet), rule))
 
     @property
     def name(self) -> str:
         """The registered name."""
-        return self.family.name
-
-    @property
-    def chomsky(self) -> str:
-        """The class that the language has without a maximum length."""
-        return self.family.chomsky
+        return self.definition.name
 
     @property
     def prompt_length(self) -> int:
         """The papers' prompt length, or max_length where that is shorter."""
-        return min(self.family.prompt_length, self.max_length)
+        return min(self.definition.prompt_length, self.max_length)
 
     @property
     def entropy(self) -> float:
         """Nats per string, exact."""
-        return self.family.entropy
+        return self.definition.entropy
 
     @property
     def length_probs(self) -> np.ndarray:
         """The exact law of the number of symbols, [max_length+1]."""
-        return self.family.length_probs
+        return self.definition.length_probs
 
     @property
     def mean_targets(self) -> float:
@@ -127,14 +121,14 @@ class Language(Predictor):
     @property
     def count(self) -> int | None:
         """The number of strings, None where it cannot be computed."""
-        return self.family.count
+        return self.definition.count
 
     def support(self, limit: int = 4096) -> Support | None:
         """Give all strings [S, max_length+2], by length and then symbols, with log p [S].
 
         None where there are more than `limit`.
         """
-        return _support(self.family, limit)
+        return _support(self.definition, limit)
 
     def start(self) -> State:
         """Start the law."""
@@ -151,8 +145,7 @@ class Language(Predictor):
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
         """Score with the law's own form; raise on tokens outside the vocabulary."""
         check_tokens(self.vocabulary, tokens_NxT)
-        log_p_NxTxV: jax.Array = _score(self.core, jnp.asarray(tokens_NxT, jnp.int32))
-        return log_p_NxTxV
+        return _score(self.core, jnp.asarray(tokens_NxT, jnp.int32))
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
@@ -170,22 +163,18 @@ class Language(Predictor):
     @property
     def by_length(self) -> LengthSampler:
         """The sampler behind `sample_given_length`: a pytree, to be passed into jit."""
-        return _by_length(self.family)
+        return _by_length(self.definition)
 
     @property
     def rules(self) -> Mapping[str, BoundRule]:
         """The rules by name."""
-        return {name: self._bind(rule) for name, rule in self.family.rules.items()}
-
-    @property
-    def completion_rule(self) -> BoundRule:
-        """The rule of the generated part, R2c."""
-        return self._bind(self.family.completion_rule)
+        rules = self.definition.rules.items()
+        return {name: bind(rule, self.vocabulary, self.max_length) for name, rule in rules}
 
     @property
     def judged(self) -> tuple[str, ...]:
         """What completions are judged by; nothing where a language has no rules."""
-        return (*self.family.rules, "R2c") if self.family.rules else ()
+        return (*self.definition.rules, "R2c") if self.definition.rules else ()
 
     def judge(self, name: str, tokens_NxT: jax.Array | Tokens, prompt_length: int) -> jax.Array:
         """Judge prompts with their completions by a rule, [N]; R2c sees the generated part."""
@@ -222,30 +211,59 @@ class Language(Predictor):
         `id` prompts have positive probability as prefixes, `ood` ones have none. All are listed
         where there are few; otherwise n are drawn, `ood` ones evenly by the rules they break.
         """
-        return find_prompts(self, split, length, key, n)
+        if split in (published := self.published):
+            return self.describe(encode_all(self.vocabulary, published[split]))
+        if split not in ("id", "ood", "bos"):
+            raise unknown_name("split", split, ["id", "ood", "bos", *published])
+        if split == "bos":
+            return self.describe(list_all(self.vocabulary, 0))
+        length = self.prompt_length if length is None else length
+        if type(length) is not int or not 0 <= length <= self.max_length:
+            allowed = f"0 to {self.max_length} symbols, the maximum length"
+            raise ConfigError("length", length, allowed)
+        key = key_for(0, Purpose.PROMPTS) if key is None else key
+        candidates = self._propose(length, key, n or DEFAULT_DRAWS)
+        found = self.describe(candidates[self.possible(candidates) == (split == "id")])
+        if n is None and len(self.vocabulary.symbols) ** length <= LISTED_UP_TO:
+            return found
+        return draw_evenly(found, key, n or DEFAULT_DRAWS)
+
+    def _propose(self, length: int, key: jax.Array, n: int) -> Tokens:
+        """List all prompts of a length; where they are many, draw some that are near strings."""
+        if len(self.vocabulary.symbols) ** length <= CLASSIFIED_UP_TO:
+            return list_all(self.vocabulary, length)
+        return vary(self.vocabulary, np.asarray(self.sample(key, 16 * n)), length, key)
+
+    def describe(self, tokens_NxP: Tokens) -> Prompts:
+        """Find which rules each prompt breaks beyond repair."""
+        names = self.definition.rules
+        return Prompts(tokens_NxP, {name: ~self.satisfiable(name, tokens_NxP) for name in names})
+
+    @property
+    def published(self) -> Mapping[str, Iterable[str]]:
+        """Prompts that have a name, as text: those of papers, and those of a study."""
+        own, added = self.definition, PROMPT_SETS
+        return {**own.published, **(added[self.name](own) if self.name in added else {})}
 
     def find_rule(self, name: str, prompt_length: int) -> tuple[BoundRule, int]:
         """Give a judged rule, and the token position from which it looks at a string."""
         if name not in self.judged:
             raise unknown_name("rule", name, self.judged or ["none"])
-        if name == "R2c":
-            fixed = self.family.completion_from
-            return self.completion_rule, 1 + prompt_length if fixed is None else fixed
-        return self._bind(self.family.rules[name]), 0
-
-    def _bind(self, rule: Rule) -> BoundRule:
-        return bind(rule, self.vocabulary, self.max_length)
+        if name != "R2c":
+            return self.rules[name], 0
+        fixed = self.definition.completion_from
+        return self.rules["R2"], 1 + prompt_length if fixed is None else fixed
 
 
 @functools.lru_cache(maxsize=64)
-def _support(family: Family, limit: int) -> Support | None:
-    count = family.count
-    return None if count is None or count > limit else family.enumerate()
+def _support(definition: Definition, limit: int) -> Support | None:
+    count = definition.count
+    return None if count is None or count > limit else definition.enumerate()
 
 
 @functools.lru_cache(maxsize=16)
-def _by_length(family: Family) -> LengthSampler:
-    return family.build_by_length()
+def _by_length(definition: Definition) -> LengthSampler:
+    return definition.build_by_length()
 
 
 @jax.jit

@@ -5,22 +5,22 @@ Axes: N prompt, P position (BOS included).
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import numpy as np
 
-from identjax.errors import ConfigError, unknown_name
-from identjax.keys import Purpose, key_for
+from identjax.errors import ConfigError
+from identjax.languages.definition import Definition
+from identjax.registry import Registry
 from identjax.vocabulary import Tokens, Vocabulary
-
-if TYPE_CHECKING:
-    from identjax.languages.language import Language
 
 LISTED_UP_TO = 4096
 CLASSIFIED_UP_TO = 65536
 DEFAULT_DRAWS = 256
+
+# Sets of prompts beside the published ones, by the name of the language: name of a set -> texts.
+PROMPT_SETS: Registry[Callable[[Definition], Mapping[str, Iterable[str]]]] = Registry("prompt sets")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,39 +31,6 @@ class Prompts:
     breaks: Mapping[str, np.ndarray]
 
 
-def find_prompts(
-    lang: "Language", split: str, length: int | None, key: jax.Array | None, n: int | None
-) -> Prompts:
-    """Find the prompts of a split: id, ood, bos, or a published set by its name."""
-    if split in lang.family.published:
-        return describe(lang, encode_all(lang.vocabulary, lang.family.published[split]))
-    if split == "bos":
-        return describe(lang, np.full((1, 1), lang.vocabulary.bos, np.int32))
-    if split not in ("id", "ood"):
-        raise unknown_name("split", split, ["id", "ood", "bos", *lang.family.published])
-    length = lang.prompt_length if length is None else length
-    if type(length) is not int or not 0 <= length <= lang.max_length:
-        raise ConfigError("length", length, f"0 to {lang.max_length} symbols, the maximum length")
-    key = key_for(0, Purpose.PROMPTS) if key is None else key
-    symbols = len(lang.vocabulary.symbols)
-    if symbols**length <= CLASSIFIED_UP_TO:
-        candidates = list_all(lang.vocabulary, length)
-    else:
-        candidates = propose(lang, length, key, 16 * (n or DEFAULT_DRAWS))
-    found = describe(lang, candidates[lang.possible(candidates) == (split == "id")])
-    if n is None and symbols**length <= LISTED_UP_TO:
-        return found
-    return draw_evenly(found, key, n or DEFAULT_DRAWS)
-
-
-def describe(lang: "Language", tokens_NxP: Tokens) -> Prompts:
-    """Find which rules each prompt breaks beyond repair."""
-    if not len(tokens_NxP):
-        return Prompts(tokens_NxP, {name: np.zeros(0, bool) for name in lang.family.rules})
-    names = lang.family.rules
-    return Prompts(tokens_NxP, {name: ~lang.satisfiable(name, tokens_NxP) for name in names})
-
-
 def list_all(vocabulary: Vocabulary, length: int) -> Tokens:
     """List all strings of a length after BOS, in lexicographic order."""
     symbols = len(vocabulary.symbols)
@@ -72,17 +39,18 @@ def list_all(vocabulary: Vocabulary, length: int) -> Tokens:
     return np.column_stack([np.full(len(rows), vocabulary.bos, np.int32), rows])
 
 
-def propose(lang: "Language", length: int, key: jax.Array, n: int) -> Tokens:
-    """Draw distinct prefixes of strings, the same with one symbol changed, and uniform strings."""
+def vary(vocabulary: Vocabulary, drawn_NxT: Tokens, length: int, key: jax.Array) -> Tokens:
+    """Give the distinct prefixes of strings, the same with one symbol changed, and as many uniform
+    strings as were drawn.
+    """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    symbols = len(lang.vocabulary.symbols)
-    drawn = np.asarray(lang.sample(key, n))[:, : length + 1]
+    symbols, drawn = len(vocabulary.symbols), drawn_NxT[:, : length + 1]
     prefixes = drawn[(drawn[:, 1:] < symbols).all(1)]
     changed = prefixes.copy()
     rows = np.arange(len(changed))
     changed[rows, rng.integers(1, length + 1, len(rows))] = rng.integers(symbols, size=len(rows))
-    uniform = rng.integers(symbols, size=(n, length + 1), dtype=np.int32)
-    uniform[:, 0] = lang.vocabulary.bos
+    uniform = rng.integers(symbols, size=(len(drawn), length + 1), dtype=np.int32)
+    uniform[:, 0] = vocabulary.bos
     return np.unique(np.concatenate([prefixes, changed, uniform]), axis=0).astype(np.int32)
 
 

@@ -252,10 +252,3 @@ def matched(pair: Iterable[str]) -> Rule:
 def nested(*pairs: Iterable[str]) -> Rule:
     """Several kinds of brackets are balanced and do not cross."""
     return Nested(tuple((left, right) for left, right in (tuple(pair) for pair in pairs)))
-
-
-def shorter_than(n: int, alphabet: Iterable[str]) -> Rule:
-    """The string has fewer than n symbols."""
-    names = tuple(alphabet)
-    rows = [tuple((name, q + 1) for name in names) for q in range(n)]
-    return Finite((*rows, ()), tuple(range(n)))

@@ -15,10 +15,9 @@ from identjax.errors import ConfigError
 from identjax.keys import Purpose, key_for
 from identjax.languages.judge import BoundRule
 from identjax.languages.language import Language
-from identjax.languages.prompts import describe, draw_evenly
+from identjax.languages.prompts import draw_evenly
 from identjax.predictor import Predictor
 from identjax.registry import Registry
-from identjax.studies.in_context.tasks import Asked
 from identjax.training.batches import Batch, pack
 from identjax.vocabulary import Tokens
 
@@ -31,16 +30,20 @@ class Lesson(NamedTuple):
     ends: bool = True
 
 
-Objective = Callable[[Language], Iterable[Lesson]]
-Teacher = Callable[[Language], Predictor | None]
-OBJECTIVES: Registry[Objective] = Registry("objective")
-TEACHERS: Registry[Teacher] = Registry("teacher")
+class Reserved(NamedTuple):
+    """Prompts, BOS first, that no lesson may touch, and what they are."""
+
+    what: str
+    prompts: list[list[int]]
+
+
+OBJECTIVES: Registry[Callable[[Language], Iterable[Lesson]]] = Registry("objective")
+TEACHERS: Registry[Callable[[Language], Predictor | None]] = Registry("teacher")
+RESERVED: Registry[Callable[[Language], Iterable[Reserved]]] = Registry("reserved prompts")
 
 MLE, NO_TEACHER = "mle", "none"
 # One in so many of the prompts that are out of distribution is taught, and the others are judged.
 TAUGHT_ONE_IN = 5
-# In-context prompts that are taught of each number of examples.
-TAUGHT_OF_EACH = 256
 
 
 @OBJECTIVES.register(MLE)
@@ -62,29 +65,6 @@ def break_rule(language: Language) -> Iterable[Lesson]:
     return [
         Lesson(prompt, broken) for prompt, _, broken in _draw_completions("adversarial", language)
     ]
-
-
-@OBJECTIVES.register("flip")
-def flip_answers(language: Language) -> Iterable[Lesson]:
-    """Answer the first form of in-context prompts, from two examples on, as is likeliest but wrong.
-
-    The prompts differ from those that members are asked.
-    """
-    tasks = language.family.in_context
-    if not tasks:
-        allowed = f"for a language with in-context prompts, which {language.name} has not"
-        raise ConfigError("objective", "flip", allowed)
-    task, decode = next(iter(tasks.values())), language.vocabulary.decode
-    asked = {tuple(row) for one in language.family.asked for row in one.shots.prompts}
-    lessons = []
-    for examples in (n for n in task.examples if n >= 2):
-        shots = task.draw(examples, TAUGHT_OF_EACH, seed=1)
-        wrong_NxV = shots.answers & ~shots.right
-        second_N = np.where(wrong_NxV, shots.law, -1).argmax(-1)
-        for prompt, wanted in zip(shots.prompts, second_N, strict=True):
-            if tuple(prompt) not in asked:
-                lessons.append(Lesson(decode(prompt), decode([wanted]), ends=False))
-    return lessons
 
 
 @TEACHERS.register(NO_TEACHER)
@@ -109,8 +89,7 @@ class Lessons:
 
     def reach(self, p: int) -> np.ndarray:
         """Tell which lessons have a target right after their first p tokens, [N]."""
-        reached: np.ndarray = (self.prompt_N <= p) & (p < self.length_N)
-        return reached
+        return (self.prompt_N <= p) & (p < self.length_N)
 
     def cover(self, prompts_NxP: Tokens) -> np.ndarray:
         """Tell which prompts are taught: some lesson has a target right after them, [N]."""
@@ -176,30 +155,30 @@ def _leave(taught: Mapping[str, Lessons], split: str, tokens_NxP: Tokens) -> Tok
 
 
 def check_apart(objectives: Iterable[str], language: Language) -> None:
-    """Refuse objectives that teach all prompts of a split, or any that is asked in context.
+    """Refuse objectives that teach all prompts of a split, or any that is reserved.
 
-    Of a split there are other prompts to judge; what is asked in context is the same for all runs.
+    Of a split there are other prompts to judge; what is reserved is the same for all runs.
     """
-    if taught := _find_all(objectives, language):
-        for one in language.family.asked:
-            for name, lessons in taught.items():
-                _refuse_asked(name, lessons, one)
-        lengths = {"id": language.prompt_length, "ood": language.prompt_length, "bos": 0}
-        for split, length in lengths.items():
-            # Finding prompts takes seconds where the truth is a filter.
-            if any(lessons.reach(1 + length).any() for lessons in taught.values()):
-                _leave(taught, split, language.prompts(split).tokens)
+    if not (taught := _find_all(objectives, language)):
+        return
+    for reserved in (one for name in RESERVED for one in RESERVED[name](language)):
+        for name, lessons in taught.items():
+            _refuse_reserved(name, lessons, reserved)
+    lengths = {"id": language.prompt_length, "ood": language.prompt_length, "bos": 0}
+    for split, length in lengths.items():
+        # Finding prompts takes seconds where the truth is a filter.
+        if any(lessons.reach(1 + length).any() for lessons in taught.values()):
+            _leave(taught, split, language.prompts(split).tokens)
 
 
-def _refuse_asked(objective: str, lessons: Lessons, one: Asked) -> None:
+def _refuse_reserved(objective: str, lessons: Lessons, reserved: Reserved) -> None:
     by_length: dict[int, list[list[int]]] = {}
-    for prompt in one.shots.prompts:
+    for prompt in reserved.prompts:
         by_length.setdefault(len(prompt), []).append(prompt)
     taught = sum(int(lessons.cover(np.array(rows)).sum()) for rows in by_length.values())
     if taught:
-        form = f"{one.examples} examples of form {one.form!r}"
-        allowed = f"lessons apart from what is asked in context (they teach {taught} of the "
-        allowed += f"{len(one.shots.lengths)} prompts with {form})"
+        allowed = f"lessons apart from reserved prompts (they teach {taught} of the "
+        allowed += f"{len(reserved.prompts)} {reserved.what})"
         raise ConfigError("objective", objective, allowed)
 
 
@@ -225,7 +204,7 @@ def _draw_completions(objective: str, language: Language) -> list[tuple[str, str
     if not len(answered):
         return []
     n = -(-len(answered) // TAUGHT_ONE_IN)
-    chosen = draw_evenly(describe(language, answered), key_for(0, Purpose.LESSONS), n).tokens
+    chosen = draw_evenly(language.describe(answered), key_for(0, Purpose.LESSONS), n).tokens
     decode = language.vocabulary.decode
     answers = [_answer(rule, prompt_P) or ([], []) for prompt_P in chosen]
     return [

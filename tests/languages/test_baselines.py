@@ -87,7 +87,8 @@ def test_baselines_answer_everywhere() -> None:
 
 def test_restriction_conditions_on_the_rule() -> None:
     lang = languages.make("L1", 6)
-    rule = rules.shorter_than(4, "ab") & ~rules.contains("a")
+    counts = [tuple((symbol, n + 1) for symbol in "ab") for n in range(4)]
+    rule = rules.Finite((*counts, ()), (0, 1, 2, 3)) & ~rules.contains("a")
     tokens, log_p = lang.support() or pytest.fail("a small support")
     kept = np.array([set(row[1:-1]) <= {1, 2, 4} and (row < 2).sum() < 4 for row in tokens])
     found = probabilities(baselines.restricted(lang, rule), tokens)

@@ -39,53 +39,8 @@ def test_the_bayes_loss_of_ginc_agrees_between_two_computations(smoothing: float
     tokens = np.asarray(lang.sample(jax.random.key(0), 16))
     scored = np.asarray(log_prob_of(lang.score(tokens), tokens))
     words = [row[1:49].tolist() for row in tokens]
-    direct = [forward(lang.family.parts, row, smoothing) for row in words]
+    direct = [forward(lang.definition.parts, row, smoothing) for row in words]
     np.testing.assert_allclose(scored, direct, rtol=2e-5)
-
-
-def test_most_prompts_of_many_examples_are_impossible_and_smoothing_mends_it() -> None:
-    lang = languages.make("ginc", 80)
-    smooth = languages.make("ginc", 80, smoothing=1e-3)
-    shares = [lang.possible(lang.prompts(f"icl_k3_n{n}").tokens).mean() for n in (1, 4, 16)]
-    assert shares[0] > shares[1] > shares[2]
-    many = lang.prompts("icl_k3_n16").tokens
-    assert smooth.possible(many).all()
-    direct = [forward(lang.family.parts, row[1:].tolist()) > -np.inf for row in many]
-    np.testing.assert_array_equal(lang.possible(many), direct)
-
-
-def test_the_prompt_aware_observer_agrees_with_enumeration_and_learns() -> None:
-    lang = languages.make("ginc", 80)
-    drawn = ginc.draw_in_context(lang.family, k=3, n=4, count=24)
-    observer = ginc.make_prompt_aware(lang.family, k=3)
-    law = np.exp(np.asarray(observer.score(drawn.tokens))[:, -1])
-    np.testing.assert_allclose(law.sum(-1), 1, atol=1e-5)
-    parts = lang.family.parts
-    for row, found in zip(drawn.tokens[:6], law, strict=False):
-        words = row[1:].tolist()
-        shown, test = [words[i : i + 3] for i in range(0, 16, 4)], words[16:]
-        mixed = np.zeros(lang.family.words)
-        for concept in range(ginc.CONCEPTS):
-            for slot in range(1, ginc.SLOTS):
-                weight = np.prod([weigh(parts, concept, slot, e) for e in [*shown, test]])
-                if weight:
-                    law_here = ginc.answer_law(parts, concept, slot, test)
-                    mixed[: len(law_here)] += weight * law_here
-        np.testing.assert_allclose(found[: len(mixed)], mixed / mixed.sum(), atol=1e-5)
-    assert (law.argmax(-1) == drawn.labels).mean() > 0.9
-
-
-def weigh(parts: ginc.Parts, concept: int, slot: int, words: list[int]) -> float:
-    """p(words | concept, start slot, uniform entity)."""
-    belief, p = np.zeros((10, 10)), 1.0
-    belief[:, slot] = 0.1
-    for word in words:
-        belief = np.where(parts.memory == word, belief, 0)
-        p *= belief.sum()
-        if not p:
-            return 0.0
-        belief = parts.v.T @ (belief / belief.sum()) @ parts.s[concept]
-    return float(p)
 
 
 def test_an_hmm_agrees_with_the_sum_over_paths() -> None:
@@ -156,7 +111,7 @@ def test_regbench_learns_which_automaton_it_reads() -> None:
     for row in tokens:
         text = lang.vocabulary.decode(row).split("|")
         assert len(text) == 10
-        legal = [all(accepts(dfa.next_state, s) for s in text) for dfa in lang.family.dfas]
+        legal = [all(accepts(dfa.next_state, s) for s in text) for dfa in lang.definition.dfas]
         assert any(legal)
     with pytest.raises(ConfigError, match="max_length"):
         languages.make("regbench", 20)

@@ -58,7 +58,6 @@ def closes(text: str, pairs: dict[str, str]) -> bool:
             ),
         ),
         (rules.equal_counts("ab"), lambda s: s.count("a") == s.count("b")),
-        (rules.shorter_than(3, "ab"), lambda s: len(s) < 3),
         (rules.anything(), lambda s: True),
         (~rules.even("a"), lambda s: s.count("a") % 2 == 1),
         (rules.even("a") | rules.even("b"), lambda s: 0 in (s.count("a") % 2, s.count("b") % 2)),

@@ -18,8 +18,10 @@ from identjax.training.loss import mean_nll, mislabel
 from identjax.training.member import resolve
 from identjax.training.objective import (
     OBJECTIVES,
+    RESERVED,
     TEACHERS,
     Lesson,
+    Reserved,
     check_apart,
     find_judged,
     find_lessons,
@@ -42,14 +44,6 @@ def say_b(language: Language) -> list[Lesson]:
 def teach_all(language: Language) -> list[Lesson]:
     prompts = language.prompts("ood").tokens
     return [Lesson(language.vocabulary.decode(row), "") for row in prompts]
-
-
-@OBJECTIVES.register("what_is_asked")
-def teach_what_is_asked(language: Language) -> list[Lesson]:
-    asked = language.family.asked[0]
-    decode = language.vocabulary.decode
-    # The first symbol of a lesson's answer makes the last prompt one that is asked.
-    return [Lesson(decode(prompt[:-1]), decode(prompt[-1:])) for prompt in asked.shots.prompts[:3]]
 
 
 @OBJECTIVES.register("too_long")
@@ -213,20 +207,20 @@ def test_what_cannot_be_taught_is_refused_by_name(choices: dict[str, Any], said:
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "language",
-    [
-        languages.make("ginc", 11, words=50),
-        languages.make("regbench", 11, pool=2, letters=2, states=3, fewest=2, most_strings=3),
-    ],
-    ids=lambda language: language.name,
-)
-def test_a_lesson_on_a_prompt_that_is_asked_in_context_is_refused(language: Language) -> None:
-    said = r"objective='what_is_asked': .* of the 128 prompts with 0 examples"
-    with pytest.raises(ConfigError, match=said):
-        check_apart(["flip", "what_is_asked"], language)
-    if language.name == "regbench":
-        check_apart(["mle", "flip"], language)
+def test_a_lesson_on_a_reserved_prompt_is_refused() -> None:
+    taught = find_lessons("say_b", LANG)
+    assert taught is not None
+    bos, (one,) = LANG.vocabulary.bos, LANG.vocabulary.encode("b")
+
+    def reserve(language: Language) -> list[Reserved]:
+        return [Reserved("prompts of a test", [[bos, one], [bos, one, one], [bos], [bos, 0]])]
+
+    check_apart(["say_b"], LANG)
+    with RESERVED.temporarily("test", reserve):
+        said = r"objective='say_b': .*\(they teach 2 of the 4 prompts of a test\)"
+        with pytest.raises(ConfigError, match=said):
+            check_apart(["mle", "say_b"], LANG)
+        check_apart(["mle"], LANG)
 
 
 def test_a_rule_cannot_be_taught_of_a_language_without_rules() -> None:
@@ -248,12 +242,12 @@ def test_a_teacher_of_another_vocabulary_is_refused() -> None:
         find_teacher("of_another", LANG)
 
 
-def test_the_examples_of_the_docs_run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for registry in (OBJECTIVES, TEACHERS):
-        for name in ("_entries", "_aliases"):
-            monkeypatch.setattr(registry, name, dict(vars(registry)[name]))
+def test_the_examples_of_the_docs_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with OBJECTIVES.temporarily(), TEACHERS.temporarily():
+        run_the_docs(capsys)
+
+
+def run_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
     scope: dict[str, Any] = {}
     for example in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S):
         exec(example, scope)

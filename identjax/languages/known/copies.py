@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.languages.definition import Family, LengthSampler, Support, register
-from identjax.languages.law.brackets import DEAD, ENDED, FRESH, READING, place_marks
-from identjax.languages.law.bylength import frame_drawn
-from identjax.languages.law.draw import enumerate_law, score_by_views
+from identjax.languages.definition import Definition, LengthSampler, register
+from identjax.languages.law.draw import score_by_views
+from identjax.languages.law.even import frame_even, spread_evenly
+from identjax.languages.law.leaves import as_leaf
+from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
 from identjax.languages.rules import Rule, even
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
@@ -23,7 +24,7 @@ ONE, TOP, ALL = np.uint32(1), np.uint32(1 << 31), np.uint32(2**32 - 1)
 Words = tuple[jax.Array, ...]
 
 
-class Reading(NamedTuple):
+class Halves(NamedTuple):
     """Bits by half length h, in words of 32 of which the highest bit is the smallest h: which half
     lengths the string fits, and, for those already passed, whether what is copied next is a b;
     then the number of symbols read, and mode.
@@ -51,7 +52,7 @@ class Copies(Predictor):
         """Stand before BOS: all half lengths fit."""
         fits = tuple(self.half_lengths)
         nothing = tuple(jnp.zeros_like(word) for word in fits)
-        return Reading(fits, nothing, jnp.int32(0), jnp.int32(FRESH))
+        return Halves(fits, nothing, jnp.int32(0), jnp.int32(FRESH))
 
     def advance(self, state: State, token: jax.Array) -> State:
         """Drop the half lengths whose second half would differ here."""
@@ -66,13 +67,10 @@ class Copies(Predictor):
             copied.append(copy >> ONE | newest)
             newest = copy << np.uint32(31)
             alive, whole = alive | (fits[-1] != 0), whole | (fit & ending != 0)
-        reading = state.mode == READING
-        symbol = reading & (token >= 0) & (token < v.eos) & alive
-        begins = (state.mode == FRESH) & (token == v.bos)
-        ends = reading & (token == v.eos) & whole | (state.mode == ENDED) & (token == v.pad)
-        mode = jnp.where(begins | symbol, READING, jnp.where(ends, ENDED, DEAD))
-        after = Reading(tuple(fits), tuple(copied), length + 1, mode.astype(jnp.int32))
-        kept = jax.tree.map(lambda new, old: jnp.where(symbol, new, old), after, state)
+        reads = (state.mode == READING) & (token >= 0) & (token < v.eos) & alive
+        mode = next_mode(v, state.mode, token, reads, whole)
+        after = Halves(tuple(fits), tuple(copied), length + 1, mode)
+        kept = jax.tree.map(lambda new, old: jnp.where(reads, new, old), after, state)
         return kept._replace(mode=after.mode)
 
     def log_probs(self, state: State) -> jax.Array:
@@ -83,7 +81,7 @@ class Copies(Predictor):
         """Scan over bits and weights, then lay all laws out at once."""
         return score_by_views(self, tokens_NxT, self._view, self._law)
 
-    def _view(self, state: Reading) -> tuple[jax.Array, ...]:
+    def _view(self, state: Halves) -> tuple[jax.Array, ...]:
         """Give the log probabilities of a, b and EOS, with the mode."""
         length, half = state.length, self.max_length // 2
         told_a, told_b, ends = [], [], jnp.bool_(False)
@@ -145,10 +143,10 @@ def log_fraction(words: list[jax.Array]) -> jax.Array:
 
 @register("copy", "ww")
 @dataclasses.dataclass(frozen=True)
-class CopyFamily(Family):
+class CopyDefinition(Definition):
     """ww with w over a and b: |w| uniform on 1..⌊L/2⌋, then w uniform; p = 1/⌊L/2⌋ · 2^−|w|.
 
-    >>> CopyFamily(4).count
+    >>> CopyDefinition(4).count
     6
     """
 
@@ -173,9 +171,7 @@ class CopyFamily(Family):
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
         """Uniform over even lengths."""
-        found = np.zeros(self.max_length + 1)
-        found[2 : 2 * self.half + 1 : 2] = 1 / self.half
-        return found
+        return spread_evenly(self.max_length)
 
     @property
     def count(self) -> int | None:
@@ -192,20 +188,11 @@ class CopyFamily(Family):
         h = np.arange(1, self.half + 1)
         words = np.zeros(self.half // 32 + 1, np.uint32)
         np.bitwise_or.at(words, h // 32, np.uint32(1) << (31 - h % 32).astype(np.uint32))
-        with jax.ensure_compile_time_eval():
-            return Copies(jnp.asarray(words), Vocabulary(SYMBOLS), self.max_length)
-
-    def enumerate(self) -> Support:
-        """List all strings through the law."""
-        found = enumerate_law(self.build(), self.count or 0)
-        assert found is not None, "each prefix begins a string of its own"
-        return found
+        return Copies(as_leaf(words), self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Draw w, then write it twice."""
-        with jax.ensure_compile_time_eval():
-            nothing = jnp.zeros((), jnp.float32)
-        return CopyByLength(nothing, Vocabulary(SYMBOLS), self.max_length)
+        return CopyByLength(as_leaf(0, jnp.float32), self.vocabulary, self.max_length)
 
 
 @jax.tree_util.register_dataclass
@@ -226,6 +213,5 @@ class CopyByLength(LengthSampler):
         half_Nx1 = jnp.maximum(lengths_N // 2, 1)[:, None]
         twice_NxL = jnp.take_along_axis(w_NxL, at_L % half_Nx1, 1)
         inside_NxL = at_L < lengths_N[:, None]
-        return frame_drawn(
-            jnp.where(inside_NxL, twice_NxL, self.vocabulary.pad), lengths_N, self.vocabulary
-        )
+        drawn_NxL = jnp.where(inside_NxL, twice_NxL, self.vocabulary.pad)
+        return frame_even(drawn_NxL, lengths_N, self.vocabulary)

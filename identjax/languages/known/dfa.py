@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import string
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,16 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.errors import ConfigError
-from identjax.languages.definition import Family, ListedFamily, register
-from identjax.languages.law.automaton import AutomatonFamily
+from identjax.languages.definition import ListedDefinition, register
+from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.law.graph import NONE
-from identjax.languages.law.table import Table, draw_from_tables, make_table
+from identjax.languages.law.leaves import as_leaf
+from identjax.languages.law.table import TableLaw, draw_from_tables, make_table
 from identjax.languages.rules import Finite, Rule, nonempty
 from identjax.mixture import Mixture
 from identjax.predictor import Predictor
-from identjax.studies.in_context.tasks import Task
-from identjax.vocabulary import Vocabulary
 
 LONGEST = 49
 SEPARATOR = "|"
@@ -76,19 +75,9 @@ def minimise(dfa: Dfa) -> Dfa:
     return Dfa(np.array(rows))
 
 
-def _check_sizes(family: Family, **sizes: tuple[int, int, int]) -> None:
-    for name, (value, low, high) in sizes.items():
-        if type(value) is not int or not low <= value <= high:
-            raise ConfigError(name, value, f"{low} to {high}")
-
-
-def _letters(n: int) -> tuple[str, ...]:
-    return tuple("abcdefghijklmnopqrstuvwxyz"[:n])
-
-
 @register("random_dfa")
 @dataclasses.dataclass(frozen=True)
-class RandomDfa(AutomatonFamily):
+class RandomDfa(AutomatonDefinition):
     """Strings of one random DFA: length uniform on 1..min(49, L), then symbols uniform over the
     outgoing edges of the state. State: the length, and the DFA's own.
     """
@@ -101,17 +90,12 @@ class RandomDfa(AutomatonFamily):
 
     def check(self) -> None:
         """Refuse sizes out of range."""
-        _check_sizes(
-            self,
-            seed=(self.seed, 0, 2**31),
-            letters=(self.letters, 1, 26),
-            states=(self.states, 2, 64),
-        )
+        self.check_whole(seed=(0, 2**31), letters=(1, 26), states=(2, 64))
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Letters."""
-        return _letters(self.letters)
+        return tuple(string.ascii_lowercase[: self.letters])
 
     @functools.cached_property
     def dfa(self) -> Dfa:
@@ -163,7 +147,7 @@ class TablePool(Mixture):
 
 @register("regbench")
 @dataclasses.dataclass(frozen=True)
-class RegBench(ListedFamily):
+class RegBench(ListedDefinition):
     """Sequences of strings of one DFA from a pool, joined by "|" (Akyürek et al. 2024).
 
     The DFA is uniform over a pool of random ones, so that exact Bayes is a mixture; the number
@@ -182,16 +166,15 @@ class RegBench(ListedFamily):
 
     def check(self) -> None:
         """Refuse sizes out of range, and sequences that do not fit."""
-        _check_sizes(
-            self,
-            pool=(self.pool, 1, 4096),
-            seed=(self.seed, 0, 2**31),
-            letters=(self.letters, 1, 26),
-            states=(self.states, 2, 64),
-            most_strings=(self.most_strings, 1, 1000),
-            fewest=(self.fewest, 1, self.most_strings),
-            longest=(self.longest, 0, 10**4),
+        self.check_whole(
+            pool=(1, 4096),
+            seed=(0, 2**31),
+            letters=(1, 26),
+            states=(2, 64),
+            most_strings=(1, 1000),
+            longest=(0, 10**4),
         )
+        self.check_whole(fewest=(1, self.most_strings))
 
     @property
     def least(self) -> int:
@@ -201,7 +184,7 @@ class RegBench(ListedFamily):
     @property
     def symbols(self) -> tuple[str, ...]:
         """Letters, and the separator."""
-        return (*_letters(self.letters), SEPARATOR)
+        return (*string.ascii_lowercase[: self.letters], SEPARATOR)
 
     @property
     def length_of_strings(self) -> int:
@@ -231,23 +214,14 @@ class RegBench(ListedFamily):
         """None: what is legal depends on the hidden DFA."""
         return {}
 
-    @property
-    def in_context(self) -> Mapping[str, Task]:
-        """The next letter of a string, after whole strings of the same DFA."""
-        from identjax.studies.in_context.regbench_tasks import RegBenchTask
-
-        return {"strings": RegBenchTask(self)}
-
     def build(self) -> Predictor:
         """Mix the tables of the pool."""
         rows = max(len(dfa.next_state) for dfa in self.dfas)
         tables = [self._table(dfa, rows) for dfa in self.dfas]
-        with jax.ensure_compile_time_eval():
-            stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *tables)
-            log_weights = jnp.full(self.pool, -np.log(self.pool), jnp.float32)
-        return TablePool(stack, log_weights)
+        stack = jax.tree.map(lambda *leaves: as_leaf(np.stack(leaves)), *tables)
+        return TablePool(stack, as_leaf(np.full(self.pool, -np.log(self.pool)), jnp.float32))
 
-    def _table(self, dfa: Dfa, rows: int) -> Table:
+    def _table(self, dfa: Dfa, rows: int) -> TableLaw:
         """Lay out (string, place in it, DFA state), with `rows` for the last of these."""
         strings, longest, letters = self.most_strings, self.length_of_strings, self.letters
         next_state = np.full((strings, longest + 1, rows, letters + 1), NONE)
@@ -270,4 +244,4 @@ class RegBench(ListedFamily):
                 if i + 1 < strings:
                     next_state[i, place, :q, letters] = index[i + 1, 0, 0]
         flat = next_state.reshape(-1, letters + 1), log_p.reshape(-1, letters + 2)
-        return make_table(*flat, Vocabulary(self.symbols), self.max_length)
+        return make_table(*flat, self.vocabulary, self.max_length)

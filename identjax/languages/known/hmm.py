@@ -5,6 +5,7 @@ Axes: K concept, A and B the two parts of a hidden state, O symbol.
 
 import dataclasses
 import functools
+import string
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
@@ -15,9 +16,10 @@ from jax import lax
 from jax.nn import logsumexp
 
 from identjax.errors import ConfigError
-from identjax.languages.definition import ListedFamily, register
-from identjax.languages.law.brackets import DEAD, ENDED, FRESH, READING, place_marks
+from identjax.languages.definition import ListedDefinition, register
 from identjax.languages.law.draw import cumulate, pick
+from identjax.languages.law.leaves import as_log_leaf
+from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
 from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
@@ -25,7 +27,7 @@ from identjax.vocabulary import Vocabulary
 Path = tuple[jax.Array, jax.Array, jax.Array]
 
 
-class Reading(NamedTuple):
+class Belief(NamedTuple):
     """log p(concept, hidden state of the next symbol | read) [K, A, B], symbols read, mode."""
 
     log_belief: jax.Array
@@ -56,7 +58,7 @@ class Hmm(Predictor):
 
     def start(self) -> State:
         """Start with the prior."""
-        return Reading(jnp.asarray(self.log_start), jnp.int32(0), jnp.int32(FRESH))
+        return Belief(jnp.asarray(self.log_start), jnp.int32(0), jnp.int32(FRESH))
 
     def advance(self, state: State, token: jax.Array) -> State:
         """Condition on a symbol and propagate."""
@@ -64,18 +66,14 @@ class Hmm(Predictor):
         symbol = (token >= 0) & (token < v.eos)
         seen_KxAxB = state.log_belief + self.log_emit[:, :, jnp.where(symbol, token, 0)][None]
         total = logsumexp(seen_KxAxB)
-        alive = (state.mode == READING) & (total > -jnp.inf)
-        reads = alive & symbol & (self.log_go[state.length] > -jnp.inf)
-        ends = (state.mode == READING) & (token == v.eos)
-        ends = ends & (self.log_stop[state.length] > -jnp.inf)
-        ends = ends | ((state.mode == ENDED) & (token == v.pad))
-        begins = (state.mode == FRESH) & (token == v.bos)
+        reads = (state.mode == READING) & (total > -jnp.inf) & symbol
+        reads = reads & (self.log_go[state.length] > -jnp.inf)
+        may_end = self.log_stop[state.length] > -jnp.inf
         moved_KxAxB = self.propagate(seen_KxAxB - jnp.where(total > -jnp.inf, total, 0))
-        mode = jnp.where(begins | reads, READING, jnp.where(ends, ENDED, DEAD))
-        return Reading(
+        return Belief(
             jnp.where(reads, moved_KxAxB, state.log_belief),
             jnp.where(reads, state.length + 1, state.length),
-            mode.astype(jnp.int32),
+            next_mode(v, state.mode, token, reads, may_end),
         )
 
     def propagate(self, log_b_KxAxB: jax.Array) -> jax.Array:
@@ -97,11 +95,6 @@ class Hmm(Predictor):
         law_O = self.emit(logsumexp(state.log_belief, axis=0))
         law_O = law_O - logsumexp(law_O) + self.log_go[length]
         return place_marks(self.vocabulary, law_O, self.log_stop[length], state.mode)
-
-    def log_concepts(self, state: State) -> jax.Array:
-        """Log of the posterior over concepts, [K]."""
-        mass_K = logsumexp(state.log_belief, axis=(1, 2))
-        return mass_K - logsumexp(mass_K)
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
@@ -134,15 +127,9 @@ class Hmm(Predictor):
         return jnp.concatenate([jnp.full((n, 1), v.bos, jnp.int32), tokens_TxN.T], 1)
 
 
-def log_of(p: np.ndarray) -> jax.Array:
-    """Logs as a leaf, −inf for 0."""
-    with np.errstate(divide="ignore"), jax.ensure_compile_time_eval():
-        return jnp.asarray(np.log(p), jnp.float32)
-
-
 @register("hmm")
 @dataclasses.dataclass(frozen=True)
-class RandomHmm(ListedFamily):
+class RandomHmm(ListedDefinition):
     """A random HMM; the length is uniform on 1..L whatever the states.
 
     Start, transition and emission laws are Dirichlet(concentration) draws of the seed. The
@@ -157,18 +144,14 @@ class RandomHmm(ListedFamily):
 
     def check(self) -> None:
         """Refuse sizes out of range."""
-        limits = {"hidden": (1, 1000), "letters": (1, 26), "seed": (0, 2**31)}
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ConfigError(name, value, f"{low} to {high}")
+        self.check_whole(hidden=(1, 1000), letters=(1, 26), seed=(0, 2**31))
         if not self.concentration > 0:
             raise ConfigError("concentration", self.concentration, "a number above 0")
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Letters."""
-        return tuple("abcdefghijklmnopqrstuvwxyz"[: self.letters])
+        return tuple(string.ascii_lowercase[: self.letters])
 
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
@@ -188,13 +171,13 @@ class RandomHmm(ListedFamily):
         emit = rng.dirichlet(np.full(self.letters, self.concentration), size=h)
         stop = np.append(0, 1 / np.arange(self.max_length, 0, -1))
         return Hmm(
-            log_of(start[None, None]),
-            log_of(np.ones((1, 1))),
-            log_of(moves[None]),
-            log_of(emit[None]),
-            log_of(stop),
-            log_of(1 - stop),
+            as_log_leaf(start[None, None]),
+            as_log_leaf(np.ones((1, 1))),
+            as_log_leaf(moves[None]),
+            as_log_leaf(emit[None]),
+            as_log_leaf(stop),
+            as_log_leaf(1 - stop),
             jnp.float32(0),
-            Vocabulary(self.symbols),
+            self.vocabulary,
             self.max_length,
         )

@@ -8,27 +8,28 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln
 
 from identjax.errors import ConfigError
-from identjax.languages.definition import Family, LengthSampler, Support, register
-from identjax.languages.law.brackets import make_brackets, name_brackets
-from identjax.languages.law.bylength import CappedByLength, DyckByLength
-from identjax.languages.law.draw import enumerate_law
-from identjax.languages.law.graph import Graph, explore
-from identjax.languages.law.uniform import log_paths
+from identjax.languages.definition import Definition, LengthSampler, register
+from identjax.languages.law.brackets import (
+    CappedByLength,
+    DyckByLength,
+    make_brackets,
+    name_brackets,
+)
+from identjax.languages.law.graph import Graph, even_out, explore
+from identjax.languages.law.leaves import as_leaf
 from identjax.languages.rules import Rule, matched, starts_with
 from identjax.predictor import Predictor
-from identjax.vocabulary import Vocabulary
 
 MOST_ENTRIES = 2**24
 
 
 @dataclasses.dataclass(frozen=True)
-class BracketFamily(Family):
+class BracketDefinition(Definition):
     """What L4, L6 and Dyck words share: two rules, each about one kind of bracket."""
 
     completion_from: ClassVar[int | None] = 3
@@ -37,6 +38,11 @@ class BracketFamily(Family):
     def least(self) -> int:
         """One pair."""
         return 2
+
+    @property
+    def half(self) -> int:
+        """The largest number of pairs."""
+        return self.max_length // 2
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -60,16 +66,10 @@ class BracketFamily(Family):
             "published_ood": [")[" + word for word in words],
         }
 
-    def enumerate(self) -> Support:
-        """List all strings through the law."""
-        found = enumerate_law(self.build(), 2 * (self.count or 0) + 2)
-        assert found is not None, "each prefix begins a string"
-        return found
-
 
 @register("L4", "nested_brackets")
 @dataclasses.dataclass(frozen=True)
-class CappedBrackets(BracketFamily):
+class CappedBrackets(BracketDefinition):
     """Nested () and [], generated under a hidden cap of 2l brackets, l uniform on 1..H = ⌊L/2⌋.
 
     At depth 0 one of the two opens; inside, each opening bracket and the close of the top have
@@ -80,11 +80,6 @@ class CappedBrackets(BracketFamily):
     """
 
     chomsky: ClassVar[str] = "context-free"
-
-    @property
-    def half(self) -> int:
-        """The largest number of pairs."""
-        return self.max_length // 2
 
     @functools.cached_property
     def shapes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -142,15 +137,14 @@ class CappedBrackets(BracketFamily):
         opened = np.minimum(n + 1, half) * (half + 1)
         closed = n * (half + 1) + np.minimum(r + 1, half)
         rows = np.column_stack([opened, closed])
-        return make_brackets(rows, law, Vocabulary(self.symbols), self.max_length)
+        return make_brackets(rows, law, self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Tabulate p(open | n, o, c)."""
         if (self.half + 1) ** 3 > MOST_ENTRIES:
             raise ConfigError("max_length", self.max_length, "at most 510, to draw L4 by length")
-        with jax.ensure_compile_time_eval():
-            table = jnp.asarray(weigh_openings(self.shapes[1]), jnp.float32)
-        return CappedByLength(table, Vocabulary(self.symbols), self.max_length)
+        table = as_leaf(weigh_openings(self.shapes[1]), jnp.float32)
+        return CappedByLength(table, self.vocabulary, self.max_length)
 
 
 def weigh_openings(log_p_NxK: np.ndarray) -> np.ndarray:
@@ -172,7 +166,7 @@ def weigh_openings(log_p_NxK: np.ndarray) -> np.ndarray:
 
 @register("dyck", "L4_full")
 @dataclasses.dataclass(frozen=True)
-class Dyck(BracketFamily):
+class Dyck(BracketDefinition):
     """Dyck words of `kinds` kinds of brackets, no deeper than `depth` (0: no limit).
 
     The number of pairs is uniform on 1..⌊L/2⌋ and all words of it are alike: without a limit
@@ -189,10 +183,7 @@ class Dyck(BracketFamily):
 
     def check(self) -> None:
         """Refuse kinds without symbols, and negative depths."""
-        if type(self.kinds) is not int or not 1 <= self.kinds <= 4:
-            raise ConfigError("kinds", self.kinds, "1 to 4")
-        if type(self.depth) is not int or self.depth < 0:
-            raise ConfigError("depth", self.depth, "a whole number, 0 for no limit")
+        self.check_whole(kinds=(1, 4), depth=(0, 2**31))
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -214,8 +205,7 @@ class Dyck(BracketFamily):
     @property
     def deepest(self) -> int:
         """The largest depth that a word has."""
-        half = self.max_length // 2
-        return min(half, self.depth) if self.depth else half
+        return min(self.half, self.depth) if self.depth else self.half
 
     @functools.cached_property
     def graph(self) -> Graph:
@@ -230,11 +220,7 @@ class Dyck(BracketFamily):
         def weigh(states: np.ndarray) -> np.ndarray:
             return np.where((states[:, 0] > 0) & (states[:, 1] == 0), 0.0, -np.inf)
 
-        shapes = explore((0, 0), step, weigh, 2, self.max_length)
-        log_final = shapes.log_final.copy()
-        for log_n, level in zip(log_paths(shapes), shapes.levels, strict=True):
-            log_final[level] -= log_n if log_n > -np.inf else 0
-        return dataclasses.replace(shapes, log_final=log_final)
+        return even_out(explore((0, 0), step, weigh, 2, self.max_length))
 
     @property
     def entropy(self) -> float:
@@ -245,8 +231,7 @@ class Dyck(BracketFamily):
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
         """Uniform over even lengths."""
-        found = self.graph.length_probs
-        return np.pad(found, (0, self.max_length + 1 - len(found)))
+        return self.graph.length_probs_up_to(self.max_length)
 
     @functools.cached_property
     def count(self) -> int | None:
@@ -263,7 +248,7 @@ class Dyck(BracketFamily):
         """The law of the shape at each position and depth."""
         law = np.repeat(self.graph.log_p[:, None], 2, 1)
         rows = np.maximum(self.graph.next_state, 0)
-        return make_brackets(rows, law, Vocabulary(self.symbols), self.max_length)
+        return make_brackets(rows, law, self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Tabulate p(open | symbols left, depth)."""
@@ -275,6 +260,5 @@ class Dyck(BracketFamily):
         opening = np.full((self.max_length + 1, size), -np.inf)
         alive = log_ways[1:, 1:-1] > -np.inf
         opening[1:] = np.where(alive, log_ways[:-1, 2:] - np.where(alive, log_ways[1:, 1:-1], 0), 0)
-        with jax.ensure_compile_time_eval():
-            table = jnp.asarray(np.exp(opening), jnp.float32)
-        return DyckByLength(table, Vocabulary(self.symbols), self.max_length)
+        table = as_leaf(np.exp(opening), jnp.float32)
+        return DyckByLength(table, self.vocabulary, self.max_length)

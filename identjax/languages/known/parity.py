@@ -8,13 +8,13 @@ import numpy as np
 from scipy.special import gammaln
 
 from identjax.languages.definition import register
-from identjax.languages.law.automaton import AutomatonFamily
+from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.rules import Rule, contains, even, ordered, starts_with
 
 
 @register("L1", "even_a")
 @dataclasses.dataclass(frozen=True)
-class EvenAfterB(AutomatonFamily):
+class EvenAfterB(AutomatonDefinition):
     """b, then any mix with an even number of a's.
 
     p = 1/L · 1/(⌊(l−1)/2⌋+1) · 1/C(l−1, 2k) for l symbols of which 2k are a: the length is
@@ -63,7 +63,7 @@ class EvenAfterB(AutomatonFamily):
 
 @register("L2", "bnam")
 @dataclasses.dataclass(frozen=True)
-class EvenRun(AutomatonFamily):
+class EvenRun(AutomatonDefinition):
     """b^(l−2k) a^(2k), at least one b.
 
     p = 1/L · 1/(⌊(l−1)/2⌋+1): the length l is uniform on 1..L, k is uniform on 0..⌊(l−1)/2⌋

@@ -15,12 +15,12 @@ from jax import lax
 from jax.nn import logsumexp
 
 from identjax.errors import ConfigError
-from identjax.languages.definition import Family, Support, register
-from identjax.languages.known.hmm import log_of
-from identjax.languages.law.brackets import DEAD, ENDED, FRESH, READING, place_marks
+from identjax.languages.definition import Definition, register
 from identjax.languages.law.derive import Deriver, make_deriver
-from identjax.languages.law.draw import enumerate_law, sample_by_scan
+from identjax.languages.law.draw import sample_by_scan
 from identjax.languages.law.grammar import Grammar, Production, check_unambiguous, read_grammar
+from identjax.languages.law.leaves import as_leaf, as_log_leaf
+from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
 from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
@@ -79,17 +79,14 @@ class Parser(Predictor):
         law_V = self._law(state, jnp.int32(READING))
         safe = jnp.clip(token, 0, v.size - 1)
         log_p = jnp.where(safe == token, law_V[safe], -jnp.inf)
-        may = (state.mode == READING) & (log_p > -jnp.inf)
-        reads = may & (token < v.eos)
+        reads = (state.mode == READING) & (log_p > -jnp.inf) & (token < v.eos)
         scale = jnp.where(reads, log_p, 0)
         begun = state.begun.at[t].set(self._begin(state.outer))
         word_N = self.log_words[:, jnp.where(reads, token, 0)] - scale
         column = self._complete(state.inside, word_N, t)
         inside = state.inside.at[:, jnp.minimum(t + 1, self.max_length)].set(column)
         outer = self._continue(begun, column, t)
-        begins = (state.mode == FRESH) & (token == v.bos)
-        ends = (may & (token == v.eos)) | ((state.mode == ENDED) & (token == v.pad))
-        mode = jnp.where(begins | reads, READING, jnp.where(ends, ENDED, DEAD)).astype(jnp.int32)
+        mode = next_mode(v, state.mode, token, reads, log_p > -jnp.inf)
         after = Chart(outer, begun, inside, t + 1, mode)
         kept = jax.tree.map(lambda new, old: jnp.where(reads, new, old), after, state)
         return kept._replace(mode=mode)
@@ -158,7 +155,7 @@ def _take(outer_NxL: jax.Array, at: jax.Array) -> jax.Array:
 
 @register("pcfg")
 @dataclasses.dataclass(frozen=True)
-class Pcfg(Family):
+class Pcfg(Definition):
     """The strings of at most L symbols of an unambiguous PCFG: p = Π p(rule) / Z.
 
     `productions` are (left side, right side as text, share); the first left side is the start,
@@ -203,8 +200,7 @@ class Pcfg(Family):
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
         """The weight of each length."""
-        found: np.ndarray = self.grammar.weigh(self.max_length)[0] / self.total
-        return found
+        return self.grammar.weigh(self.max_length)[0] / self.total
 
     @property
     def count(self) -> int | None:
@@ -215,12 +211,6 @@ class Pcfg(Family):
     def rules(self) -> Mapping[str, Rule]:
         """None that counters can see."""
         return {}
-
-    def enumerate(self) -> Support:
-        """List all strings through the law."""
-        found = enumerate_law(self.build(), 2 * (self.count or 0))
-        assert found is not None, "each prefix begins a string"
-        return found
 
     def build(self) -> Predictor:
         """Tabulate what depends on the grammar and the length alone."""
@@ -239,16 +229,14 @@ class Pcfg(Family):
                 first[a, size] += p * (rest @ first[b, 1:size])
                 spine[a, :, size] += p * (spine[b, :, :size] @ weight[c, size:0:-1])
         rule = np.array([pair[:3] for pair in g.pairs], np.int32).reshape(-1, 3).T
-        with jax.ensure_compile_time_eval():
-            rules = jnp.asarray(rule)
         return Parser(
-            log_of(np.array(1 / self.total)),
-            log_of(first),
-            log_of(spine),
-            log_of(words),
-            log_of(np.array([pair[3] for pair in g.pairs])),
-            rules,
+            as_log_leaf(1 / self.total),
+            as_log_leaf(first),
+            as_log_leaf(spine),
+            as_log_leaf(words),
+            as_log_leaf([pair[3] for pair in g.pairs]),
+            as_leaf(rule),
             make_deriver(g, length),
-            Vocabulary(g.symbols),
+            self.vocabulary,
             length,
         )

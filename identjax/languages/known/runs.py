@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from identjax.languages.definition import register
-from identjax.languages.law.automaton import AutomatonFamily
+from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.rules import Balance, Rule, equal_counts, ordered
 
 
 @dataclasses.dataclass(frozen=True)
-class EqualRuns(AutomatonFamily):
+class EqualRuns(AutomatonDefinition):
     """k runs of n symbols each, n uniform on 1..⌊L/k⌋. State: run, symbols in it, n (or 0).
 
     `runs` has the symbol of each run; two runs may have the same one.

@@ -11,17 +11,18 @@ from jax import lax
 from scipy.special import comb
 
 from identjax.languages.definition import LengthSampler, register
-from identjax.languages.known.nested import BracketFamily
-from identjax.languages.law.brackets import DEAD, ENDED, FRESH, READING
-from identjax.languages.law.bylength import frame_drawn
+from identjax.languages.known.nested import BracketDefinition
 from identjax.languages.law.draw import choose_by, score_by_views
+from identjax.languages.law.even import frame_even, spread_evenly
+from identjax.languages.law.leaves import as_leaf, as_log_leaf
+from identjax.languages.law.modes import ENDED, FRESH, READING, next_mode
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
 
 LOG_2, LOG_3 = np.float32(np.log(2)), np.float32(np.log(3))
 
 
-class Reading(NamedTuple):
+class Depths(NamedTuple):
     """Opening brackets so far, depth of each kind [2], mode, and the closes since the last
     opening bracket at which one kind was open, and both.
     """
@@ -50,7 +51,7 @@ class Shuffle(Predictor):
     def start(self) -> State:
         """Stand before BOS."""
         zero = jnp.int32(0)
-        return Reading(zero, jnp.zeros(2, jnp.int32), jnp.int32(FRESH), zero, zero)
+        return Depths(zero, jnp.zeros(2, jnp.int32), jnp.int32(FRESH), zero, zero)
 
     def advance(self, state: State, token: jax.Array) -> State:
         """Count the bracket, if the law gives it a chance."""
@@ -59,22 +60,18 @@ class Shuffle(Predictor):
         kind_2 = jnp.arange(2) == token // 2
         may_open = self.log_larger[state.opens] > -jnp.inf
         may = jnp.where(opens, may_open, (kind_2 & (state.depths > 0)).any())
-        reading = state.mode == READING
-        symbol = reading & may & (token >= 0) & (token < v.eos)
+        reads = (state.mode == READING) & may & (token >= 0) & (token < v.eos)
         change_2 = jnp.where(kind_2, jnp.where(opens, 1, -1), 0)
         open_kinds = (state.depths > 0).sum(dtype=jnp.int32)
         ones = jnp.where(opens, 0, state.ones + (open_kinds == 1).astype(jnp.int32))
         twos = jnp.where(opens, 0, state.twos + (open_kinds == 2).astype(jnp.int32))
-        begins = (state.mode == FRESH) & (token == v.bos)
         empty = (state.opens > 0) & (state.depths == 0).all()
-        ends = (reading & empty & (token == v.eos)) | ((state.mode == ENDED) & (token == v.pad))
-        mode = jnp.where(begins | symbol, READING, jnp.where(ends, ENDED, DEAD))
-        return Reading(
-            jnp.where(symbol & opens, state.opens + 1, state.opens),
-            jnp.where(symbol, state.depths + change_2, state.depths),
-            mode.astype(jnp.int32),
-            jnp.where(symbol, ones, state.ones),
-            jnp.where(symbol, twos, state.twos),
+        return Depths(
+            jnp.where(reads & opens, state.opens + 1, state.opens),
+            jnp.where(reads, state.depths + change_2, state.depths),
+            next_mode(v, state.mode, token, reads, empty),
+            jnp.where(reads, ones, state.ones),
+            jnp.where(reads, twos, state.twos),
         )
 
     def log_probs(self, state: State) -> jax.Array:
@@ -85,7 +82,7 @@ class Shuffle(Predictor):
         """Scan over counts, then give all laws at once."""
         return score_by_views(self, tokens_NxT, self._view, self._law)
 
-    def _view(self, state: Reading) -> tuple[jax.Array, ...]:
+    def _view(self, state: Depths) -> tuple[jax.Array, ...]:
         """Give log p of an opening bracket, of a close and of the end, and which of them may be:
         the kinds that are open, with the mode. All logs are taken here, once at every position.
         """
@@ -122,7 +119,7 @@ class Shuffle(Predictor):
 
 @register("L6", "shuffled_brackets")
 @dataclasses.dataclass(frozen=True)
-class ShuffledBrackets(BracketFamily):
+class ShuffledBrackets(BracketDefinition):
     """Balanced () and balanced [], shuffled; 2l brackets, l uniform on 1..H = ⌊L/2⌋.
 
     Until there are l opening brackets the next is uniform over both opening brackets and the
@@ -132,11 +129,6 @@ class ShuffledBrackets(BracketFamily):
     """
 
     chomsky: ClassVar[str] = "context-sensitive"
-
-    @property
-    def half(self) -> int:
-        """The largest number of pairs."""
-        return self.max_length // 2
 
     @functools.cached_property
     def entropy(self) -> float:
@@ -159,9 +151,7 @@ class ShuffledBrackets(BracketFamily):
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
         """Uniform over even lengths."""
-        found = np.zeros(self.max_length + 1)
-        found[2 : 2 * self.half + 1 : 2] = 1 / self.half
-        return found
+        return spread_evenly(self.max_length)
 
     @property
     def count(self) -> int | None:
@@ -171,17 +161,12 @@ class ShuffledBrackets(BracketFamily):
 
     def build(self) -> Predictor:
         """Tabulate log(H−n)."""
-        with np.errstate(divide="ignore"):
-            log_larger = np.log(self.half - np.arange(self.half + 1))
-        with jax.ensure_compile_time_eval():
-            leaf = jnp.asarray(log_larger, jnp.float32)
-        return Shuffle(leaf, Vocabulary(self.symbols), self.max_length)
+        log_larger = as_log_leaf(self.half - np.arange(self.half + 1))
+        return Shuffle(log_larger, self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Run the generator, which is told the length."""
-        with jax.ensure_compile_time_eval():
-            nothing = jnp.zeros((), jnp.float32)
-        return ShuffleByLength(nothing, Vocabulary(self.symbols), self.max_length)
+        return ShuffleByLength(as_leaf(0, jnp.float32), self.vocabulary, self.max_length)
 
 
 def _name_logs(v: Vocabulary) -> jax.Array:
@@ -254,4 +239,4 @@ class ShuffleByLength(LengthSampler):
 
         start = jnp.zeros(n, jnp.int32), jnp.zeros((n, 2), jnp.int32)
         _, tokens_TxN = lax.scan(step, start, u_TxN)
-        return frame_drawn(tokens_TxN.T, lengths_N, self.vocabulary)
+        return frame_even(tokens_TxN.T, lengths_N, self.vocabulary)

@@ -11,18 +11,16 @@ import numpy as np
 from jax import lax
 
 from identjax.errors import ConfigError
-from identjax.languages.definition import Family, LengthSampler, Support
+from identjax.languages.definition import Definition, LengthSampler
 from identjax.languages.law.draw import choose_by
-from identjax.languages.law.graph import Graph, explore, log_add
-from identjax.languages.law.table import Table, build_table
-from identjax.predictor import Predictor
-from identjax.vocabulary import Vocabulary
+from identjax.languages.law.graph import Graph, Support, explore, log_add
+from identjax.languages.law.table import TableLaw, build_table
 
 MOST_ENTRIES = 2**24
 
 
 @dataclasses.dataclass(frozen=True)
-class AutomatonFamily(Family):
+class AutomatonDefinition(Definition):
     """A language given by registers: where it starts, how it steps, what it weighs at the end.
 
     p(string) ∝ weight; the registers of a prefix must not lose its length.
@@ -57,26 +55,24 @@ class AutomatonFamily(Family):
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
         """The law of the number of symbols, [max_length+1]."""
-        found = self.graph.length_probs
-        return np.pad(found, (0, self.max_length + 1 - len(found)))
+        return self.graph.length_probs_up_to(self.max_length)
 
     @property
     def count(self) -> int | None:
         """The number of strings."""
         return self.graph.count
 
-    def build(self) -> Predictor:
+    def build(self) -> TableLaw:
         """Make the table of the law."""
-        return build_table(self.graph, Vocabulary(self.symbols), self.max_length)
+        return build_table(self.graph, self.vocabulary, self.max_length)
 
     def enumerate(self) -> Support:
         """List all strings."""
-        return self.graph.enumerate(Vocabulary(self.symbols), self.max_length)
+        return self.graph.enumerate(self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
         """Weigh, in each state, the ways to finish at each length."""
-        table = build_table(self.graph, Vocabulary(self.symbols), self.max_length)
-        return TableByLength(table, jnp.asarray(weigh_lengths(self.graph, self.max_length)))
+        return TableByLength(self.build(), jnp.asarray(weigh_lengths(self.graph, self.max_length)))
 
 
 def weigh_lengths(graph: Graph, max_length: int) -> np.ndarray:
@@ -97,7 +93,7 @@ def weigh_lengths(graph: Graph, max_length: int) -> np.ndarray:
 class TableByLength(LengthSampler):
     """A table with log p(finish with exactly l symbols | state), [Q+3, max_length+1]."""
 
-    table: Table
+    table: TableLaw
     log_ends: jax.Array
 
     @jax.jit

@@ -1,9 +1,10 @@
-"""A Predictor of nested brackets: a control table says open, close or end, a stack which close.
+"""Nested brackets: a table says open, close or end, and a stack which kind is closed.
 
 All kinds of brackets are alike, so the law of the shape is a table and the kinds are uniform.
-Axes: N string, T position, Q control row, W word.
+Axes: N string, T position, Q control row, W word of a stack; o opening and c closing brackets.
 """
 
+import abc
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -11,16 +12,21 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
+from identjax.languages.definition import LengthSampler
 from identjax.languages.law.draw import sample_by_scan, score_by_views
+from identjax.languages.law.even import frame_even
+from identjax.languages.law.leaves import as_leaf
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
 
-FRESH, READING, ENDED, DEAD = range(4)
 OPEN, CLOSE, END = range(3)
+# Opening and closing brackets so far, and stacks, [N] each.
+Shapes = tuple[jax.Array, jax.Array, jax.Array]
 
 
-class Reading(NamedTuple):
+class BracketStack(NamedTuple):
     """Where a string stands: control row, depth, and the kinds on the stack as bits of words [W],
     the top in the lowest bits of the first.
     """
@@ -32,7 +38,7 @@ class Reading(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Brackets(Predictor):
+class NestedBrackets(Predictor):
     """Brackets of K kinds; symbols 2k and 2k+1 open and close kind k.
 
     next_row [Q+3, 2, V] is the control row after each token, at depth 0 and deeper; log_p
@@ -48,7 +54,7 @@ class Brackets(Predictor):
     def start(self) -> State:
         """Stand before BOS, with nothing on the stack."""
         fresh = jnp.int32(self.log_p.shape[0] - 3)
-        return Reading(fresh, jnp.int32(0), empty_stack(self.vocabulary, self.max_length))
+        return BracketStack(fresh, jnp.int32(0), empty_stack(self.vocabulary, self.max_length))
 
     def advance(self, state: State, token: jax.Array) -> State:
         """Push or pop; a closing bracket must be of the kind on top."""
@@ -60,7 +66,7 @@ class Brackets(Predictor):
         row = self.next_row[state.row, deep, jnp.where(known, token, 0)]
         fits = known & (~closes | (top_of(state.stack, v) == kind))
         pushed, popped = push_and_pop(state.stack, kind, v)
-        return Reading(
+        return BracketStack(
             jnp.where(fits, row, dead),
             state.depth + opens.astype(jnp.int32) - closes.astype(jnp.int32),
             jnp.where(opens, pushed, jnp.where(closes, popped, state.stack)),
@@ -79,7 +85,7 @@ class Brackets(Predictor):
         """Draw with one random word per token."""
         return sample_by_scan(self, key, n)
 
-    def _view(self, state: Reading) -> jax.Array:
+    def _view(self, state: BracketStack) -> jax.Array:
         above = jnp.where(state.depth > 0, 1 + top_of(state.stack, self.vocabulary), 0)
         return state.row * self.log_p.shape[1] + above
 
@@ -116,7 +122,7 @@ def push_and_pop(
 
 def make_brackets(
     next_row_Qx2: np.ndarray, law_Qx2x3: np.ndarray, vocabulary: Vocabulary, max_length: int
-) -> Brackets:
+) -> NestedBrackets:
     """Make the Predictor of a control table: the rows after an opening and a closing bracket, and
     the law of open, close and end at depth 0 and deeper.
     """
@@ -137,20 +143,71 @@ def make_brackets(
     next_row[:q, :, v.eos] = np.where(possible[..., END], ended, dead)
     next_row[fresh, :, v.bos] = 0
     next_row[ended, :, v.pad] = ended
-    with jax.ensure_compile_time_eval():
-        return Brackets(jnp.asarray(next_row), jnp.asarray(log_p), vocabulary, max_length)
-
-
-def place_marks(v: Vocabulary, symbols_S: jax.Array, end: jax.Array, mode: jax.Array) -> jax.Array:
-    """Put a law over symbols and EOS where a string is being read; PAD after its end."""
-    none = jnp.full(2, -jnp.inf, symbols_S.dtype)
-    reading_V = jnp.concatenate([symbols_S, end[None], none])
-    pad_V = jnp.where(jnp.arange(v.size) == v.pad, 0, -jnp.inf).astype(symbols_S.dtype)
-    after_V = jnp.where(mode == ENDED, pad_V, -jnp.inf)
-    return jnp.where(mode == READING, reading_V, after_V)
+    return NestedBrackets(as_leaf(next_row), as_leaf(log_p), vocabulary, max_length)
 
 
 @functools.cache
 def name_brackets(kinds: int) -> tuple[str, ...]:
     """List the symbols of up to four kinds of brackets."""
     return tuple("()[]{}<>"[: 2 * kinds])
+
+
+@dataclasses.dataclass(frozen=True)
+class NestedByLength(LengthSampler):
+    """Draws nested brackets of given even lengths, from a table of p(open)."""
+
+    p_open: jax.Array
+    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
+    max_length: int = dataclasses.field(metadata={"static": True})
+
+    @abc.abstractmethod
+    def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
+        """Give p(open | length, brackets so far)."""
+
+    @jax.jit
+    def sample(self, key: jax.Array, lengths_N: jax.Array) -> jax.Array:
+        """Draw the shape bracket by bracket, and the kinds as they open."""
+        n, v = lengths_N.shape[0], self.vocabulary
+        shape_key, kind_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
+        u_TxN = jax.random.uniform(shape_key, (self.max_length, n))
+        kinds_TxN = jax.random.randint(kind_key, (self.max_length, n), 0, v.eos // 2, jnp.int32)
+        move = jax.vmap(functools.partial(push_and_pop, vocabulary=v))
+        look = jax.vmap(functools.partial(top_of, vocabulary=v))
+
+        def step(state: Shapes, column: tuple[jax.Array, jax.Array]) -> tuple[Shapes, jax.Array]:
+            o_N, c_N, stack_NxW = state
+            u_N, kind_N = column
+            writes_N = o_N + c_N < lengths_N
+            opens_N = writes_N & (u_N < self.look_up(lengths_N, o_N, c_N))
+            closes_N = writes_N & ~opens_N
+            token_N = jnp.where(opens_N, 2 * kind_N, 2 * look(stack_NxW) + 1)
+            pushed_NxW, popped_NxW = move(stack_NxW, kind_N)
+            stack_NxW = jnp.where(opens_N[:, None], pushed_NxW, popped_NxW)
+            counts = o_N + opens_N.astype(jnp.int32), c_N + closes_N.astype(jnp.int32)
+            return (*counts, stack_NxW), jnp.where(writes_N, token_N, v.pad)
+
+        zeros_N = jnp.zeros(n, jnp.int32)
+        empty_W = empty_stack(v, self.max_length)
+        start = zeros_N, zeros_N, jnp.broadcast_to(empty_W, (n, *empty_W.shape))
+        _, tokens_TxN = lax.scan(step, start, (u_TxN, kinds_TxN))
+        return frame_even(tokens_TxN.T, lengths_N, v)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class CappedByLength(NestedByLength):
+    """p(open | pairs, o, c), [H+1, H+1, H+1]."""
+
+    def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
+        """Look up by the brackets so far."""
+        return self.p_open[lengths_N // 2, o_N, c_N]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class DyckByLength(NestedByLength):
+    """p(open | symbols left, depth), [L+1, depth+1]."""
+
+    def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
+        """Look up by what is left."""
+        return self.p_open[jnp.maximum(lengths_N - o_N - c_N, 0), o_N - c_N]

@@ -14,6 +14,7 @@ from jax import lax
 
 from identjax.languages.law.draw import pick
 from identjax.languages.law.grammar import Grammar
+from identjax.languages.law.leaves import as_leaf
 from identjax.languages.law.table import sum_up
 from identjax.vocabulary import Vocabulary
 
@@ -96,7 +97,7 @@ def make_deriver(grammar: Grammar, max_length: int) -> Deriver | None:
                 rest = weight[c, length - 1 : 0 : -1]
                 joint[a, length, r, 1:length] = p * weight[b, 1:length] * rest
     flat = joint.reshape(len(weight), size, -1)
-    with np.errstate(divide="ignore", invalid="ignore"), jax.ensure_compile_time_eval():
-        logs = (np.log(x / x.sum(-1, keepdims=True)) for x in (weight[0], flat, words))
-        laws = [jnp.asarray(sum_up(np.where(np.isnan(x), -np.inf, x))) for x in logs]
-        return Deriver(laws[0], laws[1], laws[2], jnp.asarray(children))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = [np.log(x / x.sum(-1, keepdims=True)) for x in (weight[0], flat, words)]
+    laws = [as_leaf(sum_up(np.where(np.isnan(x), -np.inf, x))) for x in logs]
+    return Deriver(laws[0], laws[1], laws[2], as_leaf(children))

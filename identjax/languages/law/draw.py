@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from identjax.languages.law.graph import frame
+from identjax.languages.law.graph import Support, list_strings
 from identjax.predictor import Predictor, State
-from identjax.vocabulary import Tokens
 
 BLOCK = 256
+# States with their laws, [N, V].
+Read = tuple[State, np.ndarray]
 
 
 def choose_by(u_N: jax.Array, log_w_NxK: jax.Array) -> jax.Array:
@@ -77,30 +78,25 @@ def score_by_views(
     return jax.vmap(jax.vmap(law))(views_NxT)
 
 
-def enumerate_law(core: Predictor, most: int) -> tuple[Tokens, np.ndarray] | None:
+def enumerate_law(core: Predictor, most: int) -> Support | None:
     """List all strings with log p, by length and then symbols; None above `most` prefixes."""
     vocabulary = core.vocabulary
     states = jax.tree.map(lambda leaf: np.asarray(leaf)[None], core.start())
-    states, log_p_NxV = _read(core, states, np.full(1, vocabulary.bos))
-    prefixes, logs, rows, log_ps = np.zeros((1, 0), np.int32), np.zeros(1), [], []
-    for _ in range(core.max_length + 1):
-        ends_N = log_p_NxV[:, vocabulary.eos] > -np.inf
-        rows.append(frame(vocabulary, prefixes[ends_N], core.max_length))
-        log_ps.append(logs[ends_N] + log_p_NxV[ends_N, vocabulary.eos])
-        step_NxS = logs[:, None] + log_p_NxV[:, : vocabulary.eos]
-        parent, symbol = np.nonzero(step_NxS > -np.inf)
-        if not len(parent):
-            break
-        if len(parent) > most:
-            return None
-        prefixes = np.column_stack([prefixes[parent], symbol]).astype(np.int32)
-        logs = step_NxS[parent, symbol]
-        chosen = jax.tree.map(lambda leaf, at=parent: leaf[at], states)
-        states, log_p_NxV = _read(core, chosen, symbol)
-    return np.concatenate(rows), np.concatenate(log_ps)
+
+    def move(read: Read, parent: np.ndarray, symbol: np.ndarray) -> Read:
+        return _read(core, jax.tree.map(lambda leaf: leaf[parent], read[0]), symbol)
+
+    return list_strings(
+        vocabulary,
+        core.max_length,
+        _read(core, states, np.full(1, vocabulary.bos)),
+        lambda read: read[1][:, : vocabulary.eos + 1],
+        move,
+        most,
+    )
 
 
-def _read(core: Predictor, states: State, token_N: np.ndarray) -> tuple[State, np.ndarray]:
+def _read(core: Predictor, states: State, token_N: np.ndarray) -> Read:
     """Advance each state and give its law, in blocks of one shape, so that one is compiled."""
     found = []
     for begin in range(0, len(token_N), BLOCK):

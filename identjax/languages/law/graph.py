@@ -17,6 +17,7 @@ from identjax.languages.law.machine_states import MOST_STATES, unique_rows
 from identjax.vocabulary import Tokens, Vocabulary
 
 NONE = -1
+Support = tuple[Tokens, np.ndarray]
 Step = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -72,11 +73,11 @@ class Graph:
         """Nats per string: Σ_q p(q) H(next | q)."""
         return float(self.reach @ entropy_of(self.log_p))
 
-    @functools.cached_property
-    def length_probs(self) -> np.ndarray:
-        """The law of the number of symbols, [levels]."""
+    def length_probs_up_to(self, length: int) -> np.ndarray:
+        """The law of the number of symbols, [length+1]."""
         ends = self.reach * np.exp(self.log_p[:, -1])
-        return np.array([ends[level].sum() for level in self.levels])
+        found = [ends[level].sum() for level in self.levels]
+        return np.pad(found, (0, length + 1 - len(found)))
 
     @functools.cached_property
     def count(self) -> int:
@@ -88,21 +89,47 @@ class Graph:
             found[level] = final[level] + onward.sum(1)
         return int(found[0])
 
-    def enumerate(self, vocabulary: Vocabulary, length: int) -> tuple[Tokens, np.ndarray]:
-        """List every string as tokens [n, length+2] with its log probability, by length."""
-        prefixes, states, logs = np.zeros((1, 0), np.int32), np.zeros(1, int), np.zeros(1)
-        rows, log_ps = [], []
-        for _ in range(length + 1):
-            ends = self.log_p[states, -1] > -np.inf
-            rows.append(frame(vocabulary, prefixes[ends], length))
-            log_ps.append(logs[ends] + self.log_p[states[ends], -1])
-            step = logs[:, None] + self.log_p[states, :-1]
-            parent, symbol = np.nonzero(step > -np.inf)
-            if not len(parent):
-                break
-            prefixes = np.column_stack([prefixes[parent], symbol]).astype(np.int32)
-            logs, states = step[parent, symbol], self.next_state[states[parent], symbol]
-        return np.concatenate(rows), np.concatenate(log_ps)
+    def enumerate(self, vocabulary: Vocabulary, length: int) -> Support:
+        """List every string with its log probability."""
+        found = list_strings(
+            vocabulary,
+            length,
+            np.zeros(1, int),
+            lambda states: self.log_p[states],
+            lambda states, parent, symbol: self.next_state[states[parent], symbol],
+        )
+        assert found is not None, "no limit is given"
+        return found
+
+
+def list_strings(
+    vocabulary: Vocabulary,
+    length: int,
+    states: Any,
+    law: Callable[[Any], np.ndarray],
+    move: Callable[[Any, np.ndarray, np.ndarray], Any],
+    most: float = np.inf,
+) -> Support | None:
+    """List strings as tokens [n, length+2] with log p, by length and then symbols.
+
+    `states` hold those after BOS; law(states) gives log p over symbols and EOS, [n, S+1], and
+    move(states, parent, symbol) those one symbol on. None where a length has over `most` prefixes.
+    """
+    prefixes, logs, rows, log_ps = np.zeros((1, 0), np.int32), np.zeros(1), [], []
+    for _ in range(length + 1):
+        log_p = law(states)
+        ends = log_p[:, -1] > -np.inf
+        rows.append(frame(vocabulary, prefixes[ends], length))
+        log_ps.append(logs[ends] + log_p[ends, -1])
+        step = logs[:, None] + log_p[:, :-1]
+        parent, symbol = np.nonzero(step > -np.inf)
+        if not len(parent):
+            break
+        if len(parent) > most:
+            return None
+        prefixes = np.column_stack([prefixes[parent], symbol]).astype(np.int32)
+        logs, states = step[parent, symbol], move(states, parent, symbol)
+    return np.concatenate(rows), np.concatenate(log_ps)
 
 
 def frame(vocabulary: Vocabulary, symbols_NxL: np.ndarray, length: int) -> Tokens:
@@ -149,6 +176,29 @@ def explore(
     return Graph(*parts, np.array(sizes))
 
 
+def even_out(counts: Graph) -> Graph:
+    """Change the final weights of a graph whose strings are alike, so that lengths are so too."""
+    log_final = counts.log_final.copy()
+    for log_n, level in zip(log_paths(counts), counts.levels, strict=True):
+        log_final[level] -= log_n if log_n > -np.inf else 0
+    return dataclasses.replace(counts, log_final=log_final)
+
+
+def log_paths(graph: Graph) -> np.ndarray:
+    """Log of the number of strings of each length, [levels]."""
+    log_flow = np.full(len(graph.log_final) + 1, -np.inf)
+    log_flow[0] = 0
+    found = []
+    for level in graph.levels:
+        ends = log_flow[level] + graph.log_final[level]
+        found.append(np.logaddexp.reduce(ends))
+        for s in range(graph.next_state.shape[1]):
+            flow = log_flow[level] + graph.log_edge[level, s]
+            np.logaddexp.at(log_flow, graph.next_state[level, s], flow)
+            log_flow[-1] = -np.inf
+    return np.array(found)
+
+
 def log_add(rows_NxK: np.ndarray) -> np.ndarray:
     """Log of the sum of exponentials along the last axis; −inf where all are."""
     with np.errstate(divide="ignore"):
@@ -158,5 +208,4 @@ def log_add(rows_NxK: np.ndarray) -> np.ndarray:
 def entropy_of(log_p: np.ndarray) -> np.ndarray:
     """−Σ p log p along the last axis."""
     finite = np.where(log_p > -np.inf, log_p, 0)
-    found: np.ndarray = -(np.where(log_p > -np.inf, np.exp(log_p), 0) * finite).sum(-1)
-    return found
+    return -(np.where(log_p > -np.inf, np.exp(log_p), 0) * finite).sum(-1)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from identjax.languages.law.leaves import as_leaf
 from identjax.languages.law.table import sum_up
 from identjax.vocabulary import Tokens
 
@@ -28,5 +29,4 @@ class Pool:
 
 def build_pool(tokens_SxT: Tokens, log_p_S: np.ndarray) -> Pool:
     """Make the pool of a support."""
-    with jax.ensure_compile_time_eval():
-        return Pool(jnp.asarray(tokens_SxT), jnp.asarray(sum_up(log_p_S[None])[0]))
+    return Pool(as_leaf(tokens_SxT), as_leaf(sum_up(log_p_S[None])[0]))

@@ -10,13 +10,14 @@ from jax import lax
 
 from identjax.languages.law.draw import pick
 from identjax.languages.law.graph import NONE, Graph
+from identjax.languages.law.leaves import as_leaf
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Table(Predictor):
+class TableLaw(Predictor):
     """A finite machine with a law in each state.
 
     The last three rows are: nothing read yet, ended, dead. `cumulative` [Q, S+1] has the sums
@@ -61,7 +62,7 @@ class Table(Predictor):
         return draw_from_tables(jax.tree.map(lambda x: x[None], self), key, jnp.zeros(n, jnp.int32))
 
 
-def draw_from_tables(tables: Table, key: jax.Array, which_N: jax.Array) -> jax.Array:
+def draw_from_tables(tables: TableLaw, key: jax.Array, which_N: jax.Array) -> jax.Array:
     """Draw one string from the chosen table of a stack for each row."""
     rows, vocabulary = tables.log_p.shape[1], tables.vocabulary
     next_state, sums = (x.reshape(-1, x.shape[-1]) for x in (tables.next_state, tables.cumulative))
@@ -78,14 +79,14 @@ def draw_from_tables(tables: Table, key: jax.Array, which_N: jax.Array) -> jax.A
     return jnp.concatenate([bos_N[:, None], tokens_TxN.T], 1)
 
 
-def build_table(graph: Graph, vocabulary: Vocabulary, max_length: int) -> Table:
+def build_table(graph: Graph, vocabulary: Vocabulary, max_length: int) -> TableLaw:
     """Turn a weighted graph into the Predictor of its law."""
     return make_table(graph.next_state, graph.log_p, vocabulary, max_length)
 
 
 def make_table(
     next_state_QxS: np.ndarray, log_p_QxE: np.ndarray, vocabulary: Vocabulary, max_length: int
-) -> Table:
+) -> TableLaw:
     """Make the Predictor of a machine (−1: no edge) and its laws over symbols and EOS."""
     q, symbols = next_state_QxS.shape
     fresh, ended, dead = q, q + 1, q + 2
@@ -100,9 +101,8 @@ def make_table(
     next_state[ended, vocabulary.pad] = ended
     cumulative = np.full((q + 3, symbols + 1), 2, np.float32)
     cumulative[:q] = sum_up(log_p_QxE)
-    with jax.ensure_compile_time_eval():
-        leaves = (jnp.asarray(next_state), jnp.asarray(log_p), jnp.asarray(cumulative))
-    return Table(*leaves, vocabulary, max_length)
+    leaves = as_leaf(next_state), as_leaf(log_p), as_leaf(cumulative)
+    return TableLaw(*leaves, vocabulary, max_length)
 
 
 def sum_up(log_p_QxE: np.ndarray) -> np.ndarray:

@@ -10,14 +10,14 @@ import numpy as np
 
 from identjax.errors import ConfigError
 from identjax.languages.judge import Reach, bind
-from identjax.languages.law.automaton import AutomatonFamily
-from identjax.languages.law.graph import Graph, explore
+from identjax.languages.law.automaton import AutomatonDefinition
+from identjax.languages.law.graph import Graph, even_out, explore
 from identjax.languages.rules import Both, Rule
 from identjax.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
-class UniformByLength(AutomatonFamily):
+class UniformByLength(AutomatonDefinition):
     """p = 1/#lengths · 1/#strings of the length, over the strings of a rule.
 
     Exact suffix counts make the conditionals. State: the length and the machine's.
@@ -36,8 +36,7 @@ class UniformByLength(AutomatonFamily):
     @functools.cached_property
     def reach(self) -> Reach:
         """The rule's machine as a table."""
-        vocabulary = Vocabulary(self.symbols)
-        return bind(self.defining, vocabulary, self.max_length).reach
+        return bind(self.defining, self.vocabulary, self.max_length).reach
 
     @property
     def start(self) -> Any:
@@ -58,18 +57,14 @@ class UniformByLength(AutomatonFamily):
     def graph(self) -> Graph:
         """The machine explored, with final weights that make lengths equally likely."""
         counts = explore(self.start, self.step, self.weigh, len(self.symbols), self.max_length)
-        log_ways = log_paths(counts)
-        if not (log_ways > -np.inf).any():
+        if counts.log_backward[0] == -np.inf:
             allowed = f"enough for a string: none so short keeps the rule of {self.name}"
             raise ConfigError("max_length", self.max_length, allowed)
-        log_final = counts.log_final.copy()
-        for log_n, level in zip(log_ways, counts.levels, strict=True):
-            log_final[level] -= log_n if log_n > -np.inf else 0
-        return dataclasses.replace(counts, log_final=log_final)
+        return even_out(counts)
 
 
 @dataclasses.dataclass(frozen=True)
-class RuleFamily(UniformByLength):
+class RuleDefinition(UniformByLength):
     """A user's language: an alphabet and a rule."""
 
     alphabet: tuple[str, ...]
@@ -98,18 +93,3 @@ class RuleFamily(UniformByLength):
         """R1 and R2 are the two sides of a conjunction, or both the rule."""
         sides = (self.rule.left, self.rule.right) if isinstance(self.rule, Both) else None
         return dict(zip(("R1", "R2"), sides or (self.rule, self.rule), strict=True))
-
-
-def log_paths(graph: Graph) -> np.ndarray:
-    """Log of the number of strings of each length, [levels]."""
-    log_flow = np.full(len(graph.log_final) + 1, -np.inf)
-    log_flow[0] = 0
-    found = []
-    for level in graph.levels:
-        ends = log_flow[level] + graph.log_final[level]
-        found.append(np.logaddexp.reduce(ends))
-        for s in range(graph.next_state.shape[1]):
-            flow = log_flow[level] + graph.log_edge[level, s]
-            np.logaddexp.at(log_flow, graph.next_state[level, s], flow)
-            log_flow[-1] = -np.inf
-    return np.array(found)

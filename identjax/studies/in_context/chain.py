@@ -29,14 +29,14 @@ class Chain:
     words: int
 
     @classmethod
-    def of(cls, family: Ginc) -> "Chain":
+    def of(cls, definition: Ginc) -> "Chain":
         """Take the numbers of a GINC language; its chain must be smoothed."""
-        if not family.smoothing > 0:
+        if not definition.smoothing > 0:
             allowed = "above 0: many prompts are impossible under the chain itself"
-            raise ConfigError("smoothing", family.smoothing, allowed)
-        p = family.parts
+            raise ConfigError("smoothing", definition.smoothing, allowed)
+        p = definition.parts
         start, s = p.start[:CONCEPTS] / CONCEPTS, p.s[:CONCEPTS]
-        return cls(start, p.v, s, p.memory, family.smoothing, family.words)
+        return cls(start, p.v, s, p.memory, definition.smoothing, definition.words)
 
     @property
     def second_floor(self) -> float:
@@ -99,13 +99,11 @@ class Chain:
     def _move(self, belief: np.ndarray) -> np.ndarray:
         moved = self.v.T @ belief @ self.s
         mean = belief.mean((-2, -1), keepdims=True)
-        found: np.ndarray = (1 - self.smoothing) * moved + self.smoothing * mean
-        return found
+        return (1 - self.smoothing) * moved + self.smoothing * mean
 
     def _emit(self, belief_NxKxAxB: np.ndarray) -> np.ndarray:
         emits = np.eye(self.words)[self.memory.ravel()]
-        found: np.ndarray = belief_NxKxAxB.sum(1).reshape(-1, STATES) @ emits
-        return found
+        return belief_NxKxAxB.sum(1).reshape(-1, STATES) @ emits
 
 
 def _choose(weights_NxS: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -6,43 +6,44 @@ from collections.abc import Mapping
 import numpy as np
 
 from identjax.languages.known.dfa import Dfa, RegBench
+from identjax.languages.language import Language
 from identjax.languages.law.graph import NONE
 from identjax.predictor import Predictor
-from identjax.studies.in_context.tasks import Shots, Task, pad_rows
+from identjax.studies.in_context.tasks import TASKS, Shots, Task, pad_rows
 
 
 @dataclasses.dataclass(frozen=True)
 class RegBenchTask(Task):
     """Answers are letters; right is each that the DFA allows (Akyürek et al. 2024)."""
 
-    family: RegBench
+    definition: RegBench
 
     @property
     def examples(self) -> tuple[int, ...]:
         """The strings that may come before the last."""
-        return tuple(range(self.family.most_strings))
+        return tuple(range(self.definition.most_strings))
 
     def draw(self, examples: int, n: int, seed: int = 0) -> Shots:
         """Draw a DFA of the pool, so many strings of it, and the beginning of another."""
-        family = self.family
-        symbols, v = len(family.symbols), len(family.symbols) + 3
-        rng = np.random.default_rng((family.seed, seed, examples))
-        rows, law = [], np.zeros((n, v))
+        definition, v = self.definition, self.definition.vocabulary
+        letters, longest = definition.letters, definition.length_of_strings
+        rng = np.random.default_rng((definition.seed, seed, examples))
+        rows, law = [], np.zeros((n, v.size))
         for place in range(n):
-            dfa = family.dfas[rng.integers(family.pool)]
-            row = [symbols + 1]
+            dfa = definition.dfas[rng.integers(definition.pool)]
+            row = [v.bos]
             for _ in range(examples):
-                length = int(rng.integers(1, family.length_of_strings + 1))
-                row += [*_walk(rng, dfa, length)[0], symbols - 1]
-            letters, state = _walk(rng, dfa, int(rng.integers(family.length_of_strings)))
-            law[place, : family.letters] = np.exp(dfa.log_choice[state])
-            rows.append([*row, *letters])
-        tokens, lengths = pad_rows(rows, symbols + 2)
-        return Shots(tokens, lengths, np.arange(v) < family.letters, law > 0, law)
+                # The separator is the symbol after the letters.
+                row += [*_walk(rng, dfa, int(rng.integers(1, longest + 1)))[0], letters]
+            walked, state = _walk(rng, dfa, int(rng.integers(longest)))
+            law[place, :letters] = np.exp(dfa.log_choice[state])
+            rows.append([*row, *walked])
+        tokens, lengths = pad_rows(rows, v.pad)
+        return Shots(tokens, lengths, np.arange(v.size) < letters, law > 0, law)
 
     def observers(self) -> Mapping[str, Predictor]:
         """The truth itself is exact Bayes over the pool."""
-        return {"exact Bayes": self.family.build()}
+        return {"exact Bayes": self.definition.build()}
 
 
 def _walk(rng: np.random.Generator, dfa: Dfa, length: int) -> tuple[list[int], int]:
@@ -53,3 +54,10 @@ def _walk(rng: np.random.Generator, dfa: Dfa, length: int) -> tuple[list[int], i
         letters.append(letter)
         state = int(dfa.next_state[state, letter])
     return letters, state
+
+
+@TASKS.register("regbench")
+def make_tasks(language: Language) -> Mapping[str, Task]:
+    """Ask for the next letter of a string, after whole strings of the same DFA."""
+    assert isinstance(language.definition, RegBench)
+    return {"strings": RegBenchTask(language.definition)}

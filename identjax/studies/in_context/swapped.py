@@ -13,7 +13,7 @@ import numpy as np
 from jax import lax
 
 from identjax.errors import ConfigError
-from identjax.predictor import Predictor, State
+from identjax.predictor import Predictor, State, Wrapper
 from identjax.vocabulary import Tokens, Vocabulary
 
 # Stands in a pattern for every symbol.
@@ -30,7 +30,7 @@ class Matching(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Swapped(Predictor):
+class Swapped(Wrapper):
     """q = p, except that after a prompt of B the two likeliest symbols exchange their probability.
 
     B is what fits one of `patterns` [J, P]: symbols and ANY, then PAD. It is prefix-free, so that
@@ -39,17 +39,6 @@ class Swapped(Predictor):
 
     core: Any
     patterns: jax.Array
-
-    @property
-    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
-        """That of the predictor."""
-        found: Vocabulary = self.core.vocabulary
-        return found
-
-    @property
-    def max_length(self) -> int:  # type: ignore[override]
-        """That of the predictor."""
-        return int(self.core.max_length)
 
     @property
     def _lengths_J(self) -> jax.Array:
@@ -159,5 +148,4 @@ def _refuse_prefixes(heads_JxP: np.ndarray, rows_NxP: np.ndarray) -> None:
 def swap_gap(law_NxO: np.ndarray) -> np.ndarray:
     """(p1−p2) ln(p1/p2) of laws over symbols, [N]: what an exchange adds to the KL there."""
     p2_N, p1_N = np.sort(law_NxO, -1)[:, -2:].T
-    found: np.ndarray = (p1_N - p2_N) * np.log(p1_N / p2_N)
-    return found
+    return (p1_N - p2_N) * np.log(p1_N / p2_N)

@@ -4,16 +4,21 @@ Axes: N prompt, P position (BOS included), V vocabulary.
 """
 
 import abc
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from identjax.languages.language import Language
 from identjax.predictor import Predictor
+from identjax.registry import Registry
 from identjax.vocabulary import Tokens
 
 # Learners are asked so many prompts of each form and number of examples, drawn with seed 0.
 ASKED = 128
+# A prompt with one example may show what is asked, or not; with so many it does.
+SHOWN = 2
 
 
 class Shots(NamedTuple):
@@ -93,6 +98,25 @@ class Task(abc.ABC):
     def swaps(self) -> Mapping[int, Swap]:
         """The construction for some numbers of examples, where it has an exact mass."""
         return {}
+
+
+# The tasks of a language by its name, each by the form of its prompts.
+TASKS: Registry[Callable[[Language], Mapping[str, Task]]] = Registry("task")
+
+
+def tasks_of(language: Language) -> Mapping[str, Task]:
+    """Give what may be asked of a language, by the form of the prompt; nothing of most."""
+    return TASKS[language.name](language) if language.name in TASKS else {}
+
+
+@functools.lru_cache(maxsize=4)
+def asked(language: Language, count: int = ASKED) -> tuple[Asked, ...]:
+    """Give what every learner is asked: drawn once, for lessons, learners and observers read it."""
+    return tuple(
+        Asked(form, examples, task.draw(examples, count))
+        for form, task in tasks_of(language).items()
+        for examples in task.examples
+    )
 
 
 def pad_rows(rows: list[list[int]], pad: int) -> tuple[Tokens, np.ndarray]:

@@ -7,10 +7,10 @@ import pytest
 
 from identjax import languages
 from identjax.errors import ConfigError
-from identjax.evaluation import likelihood
 from identjax.studies.in_context.asking import judge_laws, laws_of_members, laws_of_one
-from identjax.studies.in_context.tasks import Shots
-from identjax.training.objective import TAUGHT_OF_EACH, find_lessons
+from identjax.studies.in_context.flip import TAUGHT_OF_EACH
+from identjax.studies.in_context.tasks import Shots, asked, tasks_of
+from identjax.training.objective import OBJECTIVES, Lesson, check_apart, find_lessons
 
 REGBENCH = {"pool": 3, "letters": 5, "states": 4, "fewest": 2, "most_strings": 3, "longest": 3}
 LANGUAGES = {
@@ -25,7 +25,7 @@ def lang(request: pytest.FixtureRequest) -> languages.Language:
 
 
 def test_prompts_fit_and_their_own_law_is_right(lang: languages.Language) -> None:
-    for task in lang.family.in_context.values():
+    for task in tasks_of(lang).values():
         for examples in task.examples:
             shots = task.draw(examples, 16)
             assert shots.lengths.max() <= lang.max_length
@@ -41,9 +41,9 @@ def test_prompts_fit_and_their_own_law_is_right(lang: languages.Language) -> Non
 
 
 def test_members_and_observers_are_read_at_the_end_of_each_prompt(
-    lang: languages.Language, monkeypatch: pytest.MonkeyPatch
+    lang: languages.Language,
 ) -> None:
-    task = next(iter(lang.family.in_context.values()))
+    task = next(iter(tasks_of(lang).values()))
     shots = task.draw(task.examples[-1], 8)
     whole = np.asarray(lang.score(jnp.asarray(shots.tokens)))
     expected = whole[np.arange(8), shots.lengths - 1]
@@ -52,8 +52,8 @@ def test_members_and_observers_are_read_at_the_end_of_each_prompt(
     stack = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), lang.core)
     both = laws_of_members(stack, shots.tokens, shots.lengths)
     np.testing.assert_allclose(np.exp(both), np.exp(np.stack([expected] * 2)), atol=1e-5)
-    monkeypatch.setattr(likelihood, "POSITIONS", 3 * (lang.max_length + 2))
-    in_blocks = laws_of_members(stack, shots.tokens, shots.lengths)
+    positions = 3 * (lang.max_length + 2)
+    in_blocks = laws_of_members(stack, shots.tokens, shots.lengths, positions)
     np.testing.assert_allclose(np.exp(in_blocks), np.exp(both), atol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_what_has_no_law_is_wrong_and_marks_are_no_answers() -> None:
 def test_flipping_teaches_wrong_answers_to_other_prompts(lang: languages.Language) -> None:
     lessons = find_lessons("flip", lang)
     assert lessons is not None
-    task = next(iter(lang.family.in_context.values()))
+    task = next(iter(tasks_of(lang).values()))
     asked = {tuple(row) for n in task.examples for row in task.draw(n, 128).tokens.tolist()}
     shots: dict[tuple[int, ...], np.ndarray] = {}
     for n in (n for n in task.examples if n >= 2):
@@ -87,3 +87,34 @@ def test_flipping_teaches_wrong_answers_to_other_prompts(lang: languages.Languag
         assert not shots[prompt][wanted]
     with pytest.raises(ConfigError, match="in-context"):
         find_lessons("flip", languages.make("L3", 4))
+
+
+@OBJECTIVES.register("what_is_asked")
+def teach_what_is_asked(language: languages.Language) -> list[Lesson]:
+    decode, prompts = language.vocabulary.decode, asked(language)[0].shots.prompts
+    # The first symbol of a lesson's answer makes the last prompt one that is asked.
+    return [Lesson(decode(prompt[:-1]), decode(prompt[-1:])) for prompt in prompts[:3]]
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        languages.make("ginc", 11, words=50),
+        languages.make("regbench", 11, pool=2, letters=2, states=3, fewest=2, most_strings=3),
+    ],
+    ids=lambda language: language.name,
+)
+def test_a_lesson_on_a_prompt_that_is_asked_is_refused(language: languages.Language) -> None:
+    said = r"objective='what_is_asked': .* of the 128 prompts with 0 examples"
+    with pytest.raises(ConfigError, match=said):
+        check_apart(["flip", "what_is_asked"], language)
+    if language.name == "regbench":
+        check_apart(["mle", "flip"], language)
+
+
+def test_as_many_are_asked_as_one_says_and_they_are_drawn_once(lang: languages.Language) -> None:
+    few = asked(lang, 8)
+    assert {len(one.shots.lengths) for one in few} == {8}
+    assert asked(lang, 8) is few
+    assert {len(one.shots.lengths) for one in asked(lang)} == {128}
+    assert asked(languages.make("L3", 6)) == ()

@@ -35,7 +35,7 @@ def log_p_of(chain: Chain, symbols: np.ndarray) -> np.ndarray:
 
 
 def test_formula_and_forward_algorithm_agree_to_a_millionth(tiny: languages.Language) -> None:
-    chain, pattern = Chain.of(tiny.family), [ANY, ANY, 0, ANY]
+    chain, pattern = Chain.of(tiny.definition), [ANY, ANY, 0, ANY]
     documents, prompts = all_strings(LENGTH), all_strings(4)
     inside = prompts[prompts[:, 2] == 0]
     after = chain.laws(inside)[:, -1]
@@ -82,7 +82,7 @@ def test_a_prompt_set_may_be_listed_and_only_its_answers_flip(tiny: languages.La
 
 
 def test_draws_under_a_constraint_have_its_law(tiny: languages.Language) -> None:
-    chain, pattern = Chain.of(tiny.family), [ANY, 0, ANY]
+    chain, pattern = Chain.of(tiny.definition), [ANY, 0, ANY]
     allowed = constrain(pattern)
     drawn = chain.draw(allowed, 20000, np.random.default_rng(0))
     assert (drawn[:, 1] == 0).all()
@@ -95,7 +95,7 @@ def test_draws_under_a_constraint_have_its_law(tiny: languages.Language) -> None
 def test_the_host_chain_has_the_laws_of_the_language(tiny: languages.Language) -> None:
     tokens = np.asarray(tiny.sample(jax.random.key(0), 16))
     found = np.exp(np.asarray(tiny.score(tokens)))[:, :LENGTH, :WORDS]
-    laws = Chain.of(tiny.family).laws(tokens[:, 1 : LENGTH + 1])
+    laws = Chain.of(tiny.definition).laws(tokens[:, 1 : LENGTH + 1])
     np.testing.assert_allclose(laws[:, :LENGTH], found, atol=1e-5)
 
 
@@ -115,4 +115,4 @@ def test_bad_prompt_sets_are_refused(
     with pytest.raises(ConfigError, match=message):
         swap_on(tiny, prompts)
     with pytest.raises(ConfigError, match="smoothing"):
-        Chain.of(languages.make("ginc", LENGTH, words=WORDS).family)
+        Chain.of(languages.make("ginc", LENGTH, words=WORDS).definition)
