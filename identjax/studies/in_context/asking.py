@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.evaluation.likelihood import cut_rows
+from identjax.evaluation.likelihood import POSITIONS, cut_rows
 from identjax.predictor import Predictor, State
 from identjax.stacks import map_members
 from identjax.studies.in_context.tasks import Shots
@@ -48,20 +48,21 @@ def judge_laws(shots: Shots, log_p_MxNxV: np.ndarray) -> Answers:
     return Answers(right_MxN.mean(-1), np.where(count_M, tv_M, np.nan), answered_MxN.mean(-1))
 
 
-def laws_of_members(stack: Predictor, tokens_NxP: Tokens, lengths_N: np.ndarray) -> np.ndarray:
+def laws_of_members(
+    stack: Predictor, tokens_NxP: Tokens, lengths_N: np.ndarray, positions: int = POSITIONS
+) -> np.ndarray:
     """Log p after so many tokens of each row, by every member in its parallel form, [M, N, V]."""
     width = max(LEAST_WIDTH, 1 << (tokens_NxP.shape[1] - 1).bit_length())
     width = min(width, stack.max_length + 2)
     padded = np.full((len(tokens_NxP), width), stack.vocabulary.pad, np.int32)
     padded[:, : tokens_NxP.shape[1]] = tokens_NxP
     last_N = np.asarray(lengths_N, np.int32) - 1
-    cut = cut_rows(len(padded), width)
+    cut = cut_rows(len(padded), width, positions)
     need = 16.0 * len(cut[0]) * width * max(width, stack.vocabulary.size) * 4
     blocks = [
         map_members(_laws_at, stack, padded[rows], last_N[rows], member_bytes=need) for rows in cut
     ]
-    found: np.ndarray = np.concatenate(blocks, 1)[:, : len(padded)]
-    return found
+    return np.concatenate(blocks, 1)[:, : len(padded)]
 
 
 def _laws_at(stack: Predictor, tokens_NxT: jax.Array, last_N: jax.Array) -> jax.Array:
