@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from identjax.report.block import BLOCKS
 from identjax.report.cache import Path, Report
 
 
@@ -16,3 +17,10 @@ def write(workdirs: Path | Sequence[Path], out: Path | None = None) -> Report:
     from identjax.report import page
 
     return page.write(workdirs, out)
+
+
+def _load() -> None:
+    from identjax.report import blocks  # noqa: F401 (each file registers its own)
+
+
+BLOCKS.before_reading(_load)

@@ -84,6 +84,8 @@ def block(
     name: str, schema: pa.Schema | None = None, place: float = 900, of: str = "language"
 ) -> Callable[[Maker], Maker]:
     """Decorate a function that makes a block; `schema` declares the columns of its CSV."""
+    if of not in ("language", "page"):
+        raise ConfigError(f"block {name}: of", of, "language or page")
 
     def add(make: Maker) -> Maker:
         BLOCKS.register(name)(Entry(name, make, schema, place, of))

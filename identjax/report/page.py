@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 import jinja2
 
-import identjax.report.blocks  # noqa: F401 (registers what every page has)
 from identjax.errors import ConfigError
 from identjax.report import cache, headline, provenance
 from identjax.report.block import Block, Entry, in_order

@@ -34,6 +34,17 @@ def test_the_command_names_a_folder_without_evaluations(tmp_path: pathlib.Path) 
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_block_that_fails_is_one_line_and_exit_1(tmp_path: pathlib.Path) -> None:
+    plant(tmp_path / "run", seeds=1)
+    mine = tmp_path / "mine.py"
+    mine.write_text("from identjax.report.block import block\nblock('mine')(lambda view: 1 / 0)\n")
+    done = run_command(f"--workdir={tmp_path / 'run'}", f"--import={mine}")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line == "report: block mine of L3 in run: ZeroDivisionError: division by zero"
+    assert (tmp_path / "run" / "report" / "index.html").exists()
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

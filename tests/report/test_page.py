@@ -1,104 +1,91 @@
-"""The page and its files: right numbers, safe text, the same bytes, whatever the data say."""
+"""The page and its files: drawn of whatever was found, safe text, the same bytes."""
 
 import pathlib
+import shutil
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from identjax import report
-from tests.report.files import change, files_in, read_csv, read_page
+from identjax.errors import ConfigError
+from tests.report.files import change, check_page, files_in, read_csv, read_page
 from tests.report.planted import plant
 
-
-def test_the_rule_table_has_the_planted_rates(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=6)
-    report.write(tmp_path)
-    rows = {
-        (r["architecture"], r["rung"], r["split"], r["rule"]): r for r in read_csv(store, "rules")
-    }
-    assert len(rows) == 2 * 3 * 5
-    row = rows["lstm", "0.01", "ood", "R1"]
-    assert float(row["mean"]) == pytest.approx(0.5)
-    assert (float(row["smallest"]), float(row["largest"])) == (1 / 7, 6 / 7)
-    assert float(row["low"]) < 0.5 < float(row["high"])
-    assert float(row["interquartile_mean"]) == pytest.approx(0.5)
-    assert float(row["interquartile_low"]) < 0.5 < float(row["interquartile_high"])
-    assert (row["n"], row["members"], row["prompts"], row["unsatisfiable"]) == (
-        "6",
-        "6",
-        "200",
-        "51",
-    )
-    assert (row["chance"], row["eos_now"], row["truth"]) == ("0.154", "0.275", "")
-    assert rows["lstm", "0.01", "id", "R1"]["truth"] == "1.0"
-    impossible = rows["transformer", "final", "ood", "R2"]
-    assert (impossible["n"], impossible["mean"], impossible["unsatisfiable"]) == ("0", "", "251")
+PLANTS: dict[str, dict[str, Any]] = {
+    "one member": {"seeds": 1, "architectures": ("lstm",)},
+    "no prompts out of distribution": {"ood": False},
+    "no pairs": {"pairwise": False},
+    "several languages": {"languages": ("L1", "L3", "Ω-<3>"), "seeds": 2},
+    "many cells": {
+        "architectures": [f"a{i}" for i in range(9)],
+        "seeds": 1,
+        "optimizers": ("sgd", "adamw"),
+    },
+    "nothing ended": {"status": "training"},
+    "all diverged": {"status": "diverged"},
+}
 
 
-def test_the_curve_has_the_planted_divergences(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=6)
-    report.write(tmp_path)
-    rows = {
-        (r["rung"], r["measure"], r["split"], r["scope"]): r
-        for r in read_csv(store, "identifiability")
-    }
-    everyone = rows["0.01", "tv_next", "ood", "all"]
-    assert int(everyone["pairs"]) == 66
-    assert float(everyone["value"]) == pytest.approx((36 * 0.5 + 30 * 0.2) / 66)
-    assert float(rows["0.01", "churn", "ood", "within"]["value"]) == pytest.approx(0.2)
-    assert int(rows["0.01", "churn", "ood", "within"]["pairs"]) == 30
-    assert float(rows["0.1", "tv_next", "id", "all"]["value"]) == pytest.approx(0.01)
-
-
-def test_the_samples_are_the_member_that_differs(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=6, architectures=("lstm",))
-    report.write(tmp_path)
-    first, second = read_csv(store, "samples")
-    assert first["prompt"] == "aba"
-    assert first["different_member"] == "L3-lstm-adamw-00"
-    assert (first["typical"], first["different"]) == ("∎", "b∎")
-    assert float(first["agreement"]) == pytest.approx((25 + 1) / 36)
-    assert (second["prompt"], second["agreement"]) == ("ba", "1.0")
-
-
-def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=4, architectures=("lstm",))
-    members = store.read_members()
-    assert members is not None
-    status = pa.array(["done", "diverged", "training", "pending"])
-    store.write_members(members.set_column(members.column_names.index("status"), "status", status))
-    report.write(tmp_path)
-    (row,) = read_csv(store, "members")
-    counts = [row[name] for name in ("members", "done", "diverged", "training", "pending")]
-    assert counts == ["4", "1", "1", "1", "1"]
-    assert (row["reached_0.1"], row["reached_0.01"]) == ("4", "4")
-    page = read_page(store)
-    assert float(row["reached_0.01_low"]) == pytest.approx(4 / (4 + 1.96**2), abs=1e-3)  # Wilson
-    assert row["reached_0.01_high"] == "1.0"
-    assert "4 [0.51, 1.00]" in page
-    assert "is not finished" in page
-    assert "1 not begun and 1 still in training" in page
-    assert "1 member of" in page
-    rules = {(r["rung"], r["split"], r["rule"]): r for r in read_csv(store, "rules")}
-    assert rules["final", "ood", "R1"]["n"] == "3"
-    assert rules["0.01", "ood", "R1"]["n"] == "4"
-    of_three = (0.2 + 0.6 + 0.8) / 3
-    assert float(rules["final", "ood", "R1"]["mean"]) == pytest.approx(of_three)
-    counted = float(rules["final", "ood", "R1"]["mean_with_failures"])
-    assert counted == pytest.approx(of_three * 3 / 4)
-
-
-def test_members_that_served_to_select_are_not_reported(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=4, architectures=("lstm",))
-    members = store.read_members()
-    assert members is not None
-    role = pa.array(["select", "report", "report", "report"])
-    store.write_members(members.set_column(members.column_names.index("role"), "role", role))
+@pytest.mark.parametrize("kind", PLANTS)
+def test_a_page_is_drawn_of_any_sweep(kind: str, tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, **{"seeds": 3, **PLANTS[kind]})
     written = report.write(tmp_path)
-    assert written.headline.startswith("3 of 3 members")
-    assert {r["n"] for r in read_csv(store, "rules") if r["rule"] == "R1"} == {"3"}
-    assert read_csv(store, "members")[0]["select"] == "1"
+    check_page(store)
+    assert written.path == tmp_path / "report" / "index.html"
+    assert written.headline.endswith(".")
+    assert f"<h1>{written.headline}</h1>" in read_page(store)
+
+
+def test_a_page_is_drawn_of_any_likelihood(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=6)
+    odd = {0.004: float("inf"), 0.005: 0.0, 0.006: -1e-9}
+    change(store, "likelihood", kl_nats=lambda kl: odd.get(round(kl, 4), kl))
+    report.write(tmp_path)
+    check_page(store)
+
+
+def test_a_page_is_drawn_of_a_kl_that_is_always_infinite(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=2)
+    change(store, "likelihood", kl_nats=lambda _: float("inf"))
+    shutil.rmtree(tmp_path / "curves")
+    rows = {"member_id": ["L3-lstm-adamw-00"], "step": [1], "metric": ["kl_nats"]}
+    store.write_part("curves", "g", 0, 1, pa.table({**rows, "value": [float("inf")]}))
+    written = report.write(tmp_path)
+    check_page(store)
+    assert written.headline.startswith("None of 4 members is within")
+    assert "∞" in written.headline
+
+
+def test_one_language_of_two_lengths_is_two_languages(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=4, architectures=("lstm",))
+    members = store.read_members()
+    assert members is not None
+    lengths = pa.array([16, 16, 32, 32])
+    at = members.column_names.index("max_length")
+    store.write_members(members.set_column(at, "max_length", lengths))
+    report.write(tmp_path)
+    rows = [r for r in read_csv(store, "rules") if (r["rung"], r["rule"]) == ("final", "R2c")]
+    assert [(r["language"], r["n"]) for r in rows] == [
+        ("L3 (length 16)", "2"),
+        ("L3 (length 32)", "2"),
+    ]
+
+
+@pytest.mark.parametrize("missing", ["evaluations", "a sweep", "a column"])
+def test_what_is_missing_is_named(missing: str, tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path)
+    if missing == "evaluations":
+        shutil.rmtree(tmp_path / "evals")
+    elif missing == "a sweep":
+        shutil.rmtree(tmp_path)
+    else:
+        table = store.read_eval("rules")
+        assert table is not None
+        store.write_eval("rules", table.drop_columns(["finished"]))
+    with pytest.raises(ConfigError, match={"a column": "'finished'"}.get(missing, "workdir")):
+        report.write(tmp_path)
 
 
 def test_the_same_evaluations_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
@@ -111,20 +98,6 @@ def test_the_same_evaluations_give_the_same_bytes(tmp_path: pathlib.Path) -> Non
         store.write_eval(name, table.take(pa.array(order)))
     report.write(store.workdir, tmp_path / "second")
     assert files_in(tmp_path / "first") == files_in(tmp_path / "second")
-
-
-def test_a_page_that_stands_is_left_as_it_is_until_its_data_change(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=2)
-    first = report.write(tmp_path)
-    marked = first.path.read_text() + "<!-- as it was -->"
-    first.path.write_text(marked)
-    assert report.write(tmp_path) == first
-    assert first.path.read_text() == marked
-    rules = store.read_eval("rules")
-    assert rules is not None
-    store.write_eval("rules", rules)
-    report.write(tmp_path)
-    assert first.path.read_text() != marked
 
 
 def test_every_figure_and_table_stands_beside_the_page(tmp_path: pathlib.Path) -> None:

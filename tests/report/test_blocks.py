@@ -1,0 +1,210 @@
+"""What each block says is what was planted."""
+
+import pathlib
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from identjax import report
+from tests.report.files import change, check_page, files_in, read_csv, read_page
+from tests.report.planted import plant
+
+
+def test_the_rule_table_has_the_planted_rates(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=6)
+    report.write(tmp_path)
+    rows = {
+        (r["architecture"], r["rung"], r["split"], r["rule"]): r for r in read_csv(store, "rules")
+    }
+    assert len(rows) == 2 * 3 * 5
+    row = rows["lstm", "0.01", "ood", "R1"]
+    assert float(row["mean"]) == pytest.approx(0.5)
+    assert (float(row["smallest"]), float(row["largest"])) == (1 / 7, 6 / 7)
+    assert float(row["low"]) < 0.5 < float(row["high"])
+    assert float(row["interquartile_mean"]) == pytest.approx(0.5)
+    assert float(row["interquartile_low"]) < 0.5 < float(row["interquartile_high"])
+    assert (row["n"], row["members"], row["prompts"], row["unsatisfiable"]) == (
+        "6",
+        "6",
+        "200",
+        "51",
+    )
+    assert (row["chance"], row["eos_now"], row["truth"]) == ("0.154", "0.275", "")
+    assert rows["lstm", "0.01", "id", "R1"]["truth"] == "1.0"
+    impossible = rows["transformer", "final", "ood", "R2"]
+    assert (impossible["n"], impossible["mean"], impossible["unsatisfiable"]) == ("0", "", "251")
+
+
+def test_published_figures_stand_beside_ours(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=3)
+    sweep = store.read_sweep()
+    assert sweep is not None
+    figure = {
+        "language": "L3",
+        "split": "ood",
+        "rule": "R1",
+        "architecture": "transformer",
+        "source": "someone <2024>",
+        "mean": 0.462,
+        "n": 34,
+        "smallest": 0.34,
+        "largest": 0.63,
+    }
+    store.write_sweep(sweep | {"published": [figure, figure | {"language": "L1"}]})
+    report.write(tmp_path)
+    check_page(store)
+    page = read_page(store)
+    assert page.count("published: transformer (someone &lt;2024&gt;)") == 1
+    assert "0.34 to 0.63" in page
+    assert "someone" not in (tmp_path / "report" / "tables" / "rules.csv").read_text()
+
+
+def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=4, architectures=("lstm",))
+    members = store.read_members()
+    assert members is not None
+    status = pa.array(["done", "diverged", "training", "pending"])
+    store.write_members(members.set_column(members.column_names.index("status"), "status", status))
+    report.write(tmp_path)
+    (row,) = read_csv(store, "members")
+    counts = [row[name] for name in ("members", "done", "diverged", "training", "pending")]
+    assert counts == ["4", "1", "1", "1", "1"]
+    assert (row["reached_0.1"], row["reached_0.01"]) == ("4", "4")
+    page = read_page(store)
+    assert float(row["reached_0.01_low"]) == pytest.approx(4 / (4 + 1.96**2), abs=1e-3)  # Wilson
+    assert row["reached_0.01_high"] == "1.0"
+    assert "4 [0.51, 1.00]" in page
+    assert "is not finished" in page
+    assert "1 not begun and 1 still in training" in page
+    assert "1 member of" in page
+    rules = {(r["rung"], r["split"], r["rule"]): r for r in read_csv(store, "rules")}
+    assert rules["final", "ood", "R1"]["n"] == "3"
+    assert rules["0.01", "ood", "R1"]["n"] == "4"
+    of_three = (0.2 + 0.6 + 0.8) / 3
+    assert float(rules["final", "ood", "R1"]["mean"]) == pytest.approx(of_three)
+    counted = float(rules["final", "ood", "R1"]["mean_with_failures"])
+    assert counted == pytest.approx(of_three * 3 / 4)
+
+
+def test_members_that_served_to_select_are_not_reported(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=4, architectures=("lstm",))
+    members = store.read_members()
+    assert members is not None
+    role = pa.array(["select", "report", "report", "report"])
+    store.write_members(members.set_column(members.column_names.index("role"), "role", role))
+    written = report.write(tmp_path)
+    assert written.headline.startswith("3 of 3 members")
+    assert {r["n"] for r in read_csv(store, "rules") if r["rule"] == "R1"} == {"3"}
+    assert read_csv(store, "members")[0]["select"] == "1"
+
+
+def test_the_members_are_one_set(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=3)
+    report.write(tmp_path)
+    (row,) = read_csv(store, "sets")
+    assert (row["scope"], row["rung"], row["ambiguity"]) == ("all", "0.01", "0.75")
+    assert (row["capacity"], row["discrepancy"], row["underspecification"]) == ("0.123", "", "inf")
+    assert '<td class="n">∞</td>' in read_page(store)
+
+
+def test_the_curve_has_the_planted_divergences(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=6)
+    report.write(tmp_path)
+    rows = {
+        (r["rung"], r["measure"], r["split"], r["scope"]): r
+        for r in read_csv(store, "identifiability")
+    }
+    everyone = rows["0.01", "tv_next", "ood", "all"]
+    assert int(everyone["pairs"]) == 66
+    assert float(everyone["value"]) == pytest.approx((36 * 0.5 + 30 * 0.2) / 66)
+    assert float(rows["0.01", "churn", "ood", "within"]["value"]) == pytest.approx(0.2)
+    assert int(rows["0.01", "churn", "ood", "within"]["pairs"]) == 30
+    assert float(rows["0.1", "tv_next", "id", "all"]["value"]) == pytest.approx(0.01)
+
+
+def test_the_curve_follows_the_same_members(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=6)
+    table = store.read_eval("pairwise")
+    assert table is not None
+    # At ε = .01 one LSTM is missing, and at .001 all of them are.
+    late = table.filter(pc.equal(table["rung"], "0.01")).to_pylist()
+    late = [row | {"rung": "0.001"} for row in late]
+    rows = [
+        row
+        for row in [*table.to_pylist(), *late]
+        if not (row["rung"] == "0.01" and "lstm-adamw-00" in row["member_a"] + row["member_b"])
+        and not (row["rung"] == "0.001" and "lstm" in row["member_a"] + row["member_b"])
+    ]
+    store.write_eval("pairwise", pa.Table.from_pylist(rows, table.schema))
+    report.write(tmp_path)
+    found = read_csv(store, "identifiability")
+    assert {(row["rung"], row["members"]) for row in found} == {("0.1", "11"), ("0.01", "11")}
+
+
+def test_infinite_pairs_are_left_out_and_counted(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=3, architectures=("lstm",))
+    change(store, "pairwise", value=lambda value: float("inf") if value == 0.2 else value)
+    report.write(tmp_path)
+    rows = read_csv(store, "identifiability")
+    assert {row["split"] for row in rows} == {"id"}
+
+
+def test_kinds_of_behaviour_are_found_and_described(tmp_path: pathlib.Path) -> None:
+    """Here all Transformers end at once, and all LSTMs go on."""
+    store = plant(tmp_path, seeds=4)
+    table = store.read_eval("completions")
+    assert table is not None
+    rows = [
+        row | {"completion": "ab" if "lstm" in row["member_id"] else ""}
+        for row in table.to_pylist()
+    ]
+    store.write_eval("completions", pa.Table.from_pylist(rows, table.schema))
+    report.write(tmp_path)
+    check_page(store)
+    first, second = read_csv(store, "kinds")
+    assert (first["cells"], second["cells"]) == ("4 lstm", "4 transformer")
+    assert float(first["rate"]) == pytest.approx(0.5)
+    assert float(first["silhouette"]) == 1
+    assert "Kinds of behaviour" in read_page(store)
+
+
+def test_the_samples_are_the_member_that_differs(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=6, architectures=("lstm",))
+    report.write(tmp_path)
+    first, second = read_csv(store, "samples")
+    assert first["prompt"] == "aba"
+    assert first["different_member"] == "L3-lstm-adamw-00"
+    assert (first["typical"], first["different"]) == ("∎", "b∎")
+    assert float(first["agreement"]) == pytest.approx((25 + 1) / 36)
+    assert (second["prompt"], second["agreement"]) == ("ba", "1.0")
+
+
+def test_what_explains_a_rate_is_what_was_planted(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=8)
+    table = store.read_eval("rules")
+    assert table is not None
+    rows = [
+        row | {"rate": 0.1 + 0.8 * ("lstm" in row["member_id"]) + row["rate"] / 100}
+        if (row["split"], row["rule"]) == ("ood", "R1")
+        else row
+        for row in table.to_pylist()
+    ]
+    store.write_eval("rules", pa.Table.from_pylist(rows, table.schema))
+    report.write(tmp_path)
+    check_page(store)
+    found = {row["source"]: float(row["share"]) for row in read_csv(store, "variance")}
+    assert found["architecture"] > 0.99
+    assert found["residual"] < 0.01
+    assert "figures/variance.L3.svg" in files_in(store.report_dir)
+
+
+def test_step_snapshots_are_drawn_and_are_no_rung(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=3, steps=(1, 2, 4))
+    written = report.write(tmp_path)
+    check_page(store)
+    assert {"figures/dynamics.L3.svg", "figures/masses.L3.svg"} <= set(files_in(store.report_dir))
+    assert "within 0.01 nats" in written.headline
+    plain = plant(tmp_path / "plain", seeds=3)
+    report.write(plain.workdir)
+    assert "figures/dynamics.L3.svg" not in files_in(plain.report_dir)
