@@ -1,6 +1,6 @@
 """Intervals, attribution and resampling: arrays in, arrays out."""
 
-from identjax.statistics.clusters import Clusters, find_clusters, measure_silhouette
+from identjax.statistics.clusters import find_clusters
 from identjax.statistics.identifiability import Index, Panel, measure_index
 from identjax.statistics.intervals import (
     Contrast,
@@ -19,16 +19,13 @@ from identjax.statistics.rashomon import (
     measure_discrepancy,
     measure_underspecification,
 )
-from identjax.statistics.variance import RESIDUAL, Share, decompose_variance
+from identjax.statistics.variance import decompose_variance
 
 __all__ = [
-    "RESIDUAL",
-    "Clusters",
     "Contrast",
     "Index",
     "Interval",
     "Panel",
-    "Share",
     "adjust_holm",
     "bca_interval",
     "contrast_paired",
@@ -39,7 +36,6 @@ __all__ = [
     "measure_capacity",
     "measure_discrepancy",
     "measure_index",
-    "measure_silhouette",
     "measure_underspecification",
     "pair_interval",
     "seed_interval",

@@ -43,7 +43,8 @@ def find_clusters(distance_MxM: Array) -> Clusters:
     numbers, first, sizes = np.unique(chosen_M, return_index=True, return_counts=True)
     place = np.argsort(np.lexsort((first, -sizes)))
     cluster_M = place[np.searchsorted(numbers, chosen_M)]
-    typical = [_find_typical(distance_MxM, cluster_M == k) for k in range(len(numbers))]
+    inside = [np.flatnonzero(cluster_M == k) for k in range(len(numbers))]
+    typical = [own[np.argmin(distance_MxM[np.ix_(own, own)].sum(1))] for own in inside]
     return Clusters(cluster_M, order_M, np.array(typical), silhouette)
 
 
@@ -85,8 +86,3 @@ def measure_silhouette(distance_MxM: Array, cluster_M: Rows) -> float:
     top = np.maximum(a, b)
     value = np.where((sizes[own] > 1) & (top > 0), (b - a) / np.where(top > 0, top, 1), 0)
     return float(value.mean())
-
-
-def _find_typical(distance_MxM: Array, inside_M: npt.NDArray[np.bool_]) -> int:
-    rows = np.flatnonzero(inside_M)
-    return int(rows[np.argmin(distance_MxM[np.ix_(rows, rows)].sum(1))])

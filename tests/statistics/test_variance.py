@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from identjax.statistics import RESIDUAL, decompose_variance
+from identjax.statistics import decompose_variance
+from identjax.statistics.variance import RESIDUAL
 
 FACTORS, SEEDS = ["architecture", "optimizer"], ["init_seed", "data_seed"]
 
