@@ -20,7 +20,6 @@ from identjax.schema import TRUTH, schema_of
 from identjax.sweep.folder.members_table import member_of
 from identjax.sweep.plan.starts import Starts
 from identjax.training.member import Member
-from identjax.training.precision import PRECISIONS
 
 # Where a permutation moves a loss by more than this share, training makes much of rounding.
 STEADY = 1e-3
@@ -185,19 +184,20 @@ def _measure_starts(at: AtSweep, rows: Sequence[Row]) -> dict[str, Row]:
     stand = at.table("fine_tuning_members").to_pylist()
     known = (row for row in stand if row["start_logits"] is not None)
     found = {row["member_id"]: {name: row[name] for name in _START} for row in known}
-    groups: dict[str, list[Member]] = {}
-    for row in rows:
-        if row["member_id"] not in found:
-            groups.setdefault(row["group"], []).append(member_of(row))
+    lacking = {r["member_id"]: member_of(r) for r in rows if r["member_id"] not in found}
+    try:
+        starts = Starts.of(at.run.sweep["config"].get("start_from") or {})
+        there = {key: member for key, member in lacking.items() if starts.attach(member) == member}
+    except ConfigError:
+        return found
+    groups: dict[str, dict[str, Member]] = {}
+    for row in (row for row in rows if row["member_id"] in there):
+        groups.setdefault(row["group"], {})[row["member_id"]] = there[row["member_id"]]
     for members in groups.values():
-        try:
-            starts = Starts.of(at.run.sweep["config"].get("start_from") or {})
-            there = [member for member in members if starts.attach(member) == member]
-        except ConfigError:
-            continue
-        with PRECISIONS[members[0].precision].enabled():
-            for member_id, drift in starts.measure(there).items():
-                found[member_id] = {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
+        drifts = starts.measure(list(members.values()))
+        for member_id, member in members.items():
+            drift = drifts[member.member_id]
+            found[member_id] = {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
     return found
 
 
