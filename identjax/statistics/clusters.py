@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.cluster.hierarchy
-import scipy.spatial.distance
 
 from identjax.statistics.intervals import Array
 
@@ -54,6 +52,9 @@ def _cut_tree(distance_MxM: Array) -> tuple[Rows, Rows, float]:
     best, chosen_M = CLEAR, np.zeros(m, np.int64)
     if m < 3:
         return np.arange(m), chosen_M, np.nan
+    import scipy.cluster.hierarchy  # takes a good part of a second, which every command would wait
+    import scipy.spatial.distance
+
     flat = scipy.spatial.distance.squareform(distance_MxM, checks=False)
     tree = scipy.cluster.hierarchy.linkage(flat, "average", optimal_ordering=m <= 400)
     for count in range(2, min(MOST_CLUSTERS, m - 1) + 1):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
+from scipy import special
 
 Array = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -111,8 +111,12 @@ def wilson_interval(successes: int, n: int) -> Interval:
     """
     if not n:
         return Interval(np.nan, np.nan, np.nan, 0)
-    found = scipy.stats.binomtest(successes, n).proportion_ci(LEVEL, "wilson")
-    return Interval(successes / n, float(found.low), float(found.high), n)
+    z = float(special.ndtri(TAILS[1]))
+    rate, shrink = successes / n, 1 + z * z / n
+    centre = (rate + z * z / (2 * n)) / shrink
+    half = z / shrink * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else float(centre - half)
+    return Interval(rate, low, 1.0 if successes == n else float(centre + half), n)
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
@@ -185,12 +189,12 @@ def bca_interval(
     if len(found) < resamples / 2 or len(left_out) < n or not np.isfinite(value):
         return Interval(value, np.nan, np.nan, n)
     below = (np.count_nonzero(found < value) + 0.5 * np.count_nonzero(found == value)) / len(found)
-    z0 = scipy.stats.norm.ppf(np.clip(below, 1 / len(found), 1 - 1 / len(found)))
+    z0 = special.ndtri(np.clip(below, 1 / len(found), 1 - 1 / len(found)))
     gaps = left_out.mean() - left_out
     spread = (gaps**2).sum() ** 1.5
     a = (gaps**3).sum() / (6 * spread) if spread > 0 else 0.0
-    z = z0 + scipy.stats.norm.ppf(TAILS)
-    low, high = np.quantile(found, scipy.stats.norm.cdf(z0 + z / (1 - a * z)))
+    z = z0 + special.ndtri(TAILS)
+    low, high = np.quantile(found, special.ndtr(z0 + z / (1 - a * z)))
     return Interval(value, float(low), float(high), n)
 
 
@@ -258,7 +262,7 @@ def _studentise(
     t_R = t_R[~np.isnan(t_R)]
     ends = np.quantile(t_R, TAILS, method="inverted_cdf") if len(t_R) else np.full(2, np.inf)
     if freedom < 5 or not np.isfinite(ends).all():
-        ends = scipy.stats.t.ppf(TAILS, max(freedom, 1))
+        ends = special.stdtrit(max(freedom, 1), TAILS)
     return float(value - ends[1] * se), float(value - ends[0] * se)
 
 
