@@ -140,13 +140,7 @@ def stratify(
     cumulative = np.cumsum(language.length_probs)
     ends = np.minimum((np.arange(size) + 1) / size, cumulative[-1])
     longest = np.searchsorted(cumulative, ends)
-    room = longest + 1
-    rows, capacity, places = best_fit(room, packs)
-    source = np.full((rows, capacity), -1, np.int32)
-    offset = np.zeros((rows, capacity), np.int32)
-    for i, (row, at) in enumerate(places):
-        source[row, at : at + room[i]] = i
-        offset[row, at : at + room[i]] = np.arange(room[i])
+    source, offset = lay_out(longest + 1, packs)
     return Strata(
         language.by_length,
         teacher,
@@ -171,21 +165,29 @@ def pack(
 
     The weight (and the law) at t is that of the token after t.
     """
-    room = length_S - 1
-    count, capacity, places = best_fit(room, packs)
-    inputs = np.full((count, capacity), pad, np.int32)
-    targets = np.full((count, capacity), pad, np.int32)
-    weights = np.zeros((count, capacity), np.float32)
-    laws = None if laws_SxTxV is None else np.zeros((count, capacity, laws_SxTxV.shape[-1]))
-    for s, (row, at) in enumerate(places):
-        span, own = slice(at, at + room[s]), slice(room[s])
-        inputs[row, span] = tokens_SxT[s, own]
-        targets[row, span] = tokens_SxT[s, 1 : length_S[s]]
-        weights[row, span] = weights_SxT[s, own]
-        if laws is not None and laws_SxTxV is not None:
-            laws[row, span] = laws_SxTxV[s, own]
-    soft = None if laws is None else jnp.asarray(laws, jnp.float32)
-    return Batch(jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights), soft)
+    source, offset = lay_out(length_S - 1, packs)
+    placed = source >= 0
+    inputs = np.where(placed, tokens_SxT[source, offset], pad)
+    targets = np.where(placed, tokens_SxT[source, offset + 1], pad)
+    weights = np.where(placed, weights_SxT[source, offset], 0)
+    laws = laws_SxTxV
+    if laws is not None:
+        laws = jnp.asarray(
+            np.where(placed[..., None], np.asarray(laws)[source, offset], 0), np.float32
+        )
+    whole = jnp.asarray(inputs, np.int32), jnp.asarray(targets, np.int32)
+    return Batch(*whole, jnp.asarray(weights, np.float32), laws)
+
+
+def lay_out(room: np.ndarray, packs: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Say which string and which of its tokens stands where in the rows; -1 where none does."""
+    rows, capacity, places = best_fit(room, packs)
+    source = np.full((rows, capacity), -1, np.int32)
+    offset = np.zeros((rows, capacity), np.int32)
+    for i, (row, at) in enumerate(places):
+        source[row, at : at + room[i]] = i
+        offset[row, at : at + room[i]] = np.arange(room[i])
+    return source, offset
 
 
 def draw_rows(batch: Batch, key: jax.Array, n: int) -> Batch:
@@ -194,7 +196,7 @@ def draw_rows(batch: Batch, key: jax.Array, n: int) -> Batch:
     if rows <= n:
         return batch
     chosen_N = jax.random.choice(key, rows, (n,), replace=False)
-    drawn: Batch = jax.tree.map(lambda leaf: leaf[chosen_N], batch)
+    drawn = jax.tree.map(lambda leaf: leaf[chosen_N], batch)
     return drawn._replace(weights_RxT=drawn.weights_RxT * (rows / n))
 
 

@@ -179,13 +179,11 @@ def make_settings(values: Mapping[str, Any]) -> RunSettings:
     """Check the fields of the run; rungs are put in order, the widest first."""
     numbers = dict(values)
     kinds = {"rungs": float, "snapshot_steps": int, "keep": str, "measures": str}
-    for name, kind in kinds.items():
+    for name in kinds.keys() & values.keys():
         try:
-            numbers[name] = tuple(kind(value) for value in numbers.get(name, ()))
+            numbers[name] = tuple(map(kinds[name], values[name]))
         except (TypeError, ValueError) as error:
             raise ConfigError(name, values[name], "a list of numbers") from error
-    if "rungs" not in values:
-        del numbers["rungs"]
     for name in ("width", "chunk_steps"):
         if not isinstance(numbers.get(name, 0), int):
             raise ConfigError(name, numbers[name], "a whole number")
