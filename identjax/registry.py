@@ -70,6 +70,10 @@ class Registry(Generic[T]):
             raise unknown_name(self.kind, name, self._aliases)
         return self._aliases[name]
 
+    def place_of(self, name: str) -> str:
+        """Say where the entry of a name is defined, as FILE:LINE."""
+        return self._places[self.canonical(name)]
+
     def __getitem__(self, name: str) -> T:
         """Give the entry under a name or an alias."""
         return self._entries[self.canonical(name)]
@@ -91,9 +95,9 @@ class Registry(Generic[T]):
 
 def _place_of(entry: Any, registered: str) -> str:
     """Say where a class or function is defined; of others, where they were registered."""
-    if inspect.isclass(entry) or inspect.isfunction(entry):
-        with contextlib.suppress(OSError, TypeError):
-            return f"{inspect.getsourcefile(entry)}:{inspect.getsourcelines(entry)[1]}"
+    defined = getattr(entry, "function", entry)
+    with contextlib.suppress(OSError, TypeError):
+        return f"{inspect.getsourcefile(defined)}:{inspect.getsourcelines(defined)[1]}"
     return registered
 
 

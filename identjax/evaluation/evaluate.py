@@ -331,8 +331,8 @@ class Evaluation:
         if self._keep(one, at, names, place, told if len(at.ids) == 1 else ""):
             return
         for row, member in enumerate(at.ids) if len(at.ids) > 1 else ():
-            alone = {"ids": [member], "stack": take_members(at.stack, [row])}
-            self._keep_members(one, dataclasses.replace(at, steps=[at.steps[row]], **alone))
+            steps, stack = [at.steps[row]], take_members(at.stack, [row])
+            self._keep_members(one, dataclasses.replace(at, ids=[member], steps=steps, stack=stack))
 
     def _keep(
         self, one: Measure, at: AtTruth, names: Rows, place: Mapping[str, Any], told: str

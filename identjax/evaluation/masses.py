@@ -45,20 +45,17 @@ def list_strings(vocabulary: Vocabulary, max_length: int, most: int = MOST_STRIN
     return np.array(rows, np.int32)
 
 
-def measure_masses(
-    language: Language, stack: Predictor, members: int | None = None
-) -> Masses | None:
+def measure_masses(language: Language, stack: Predictor, members: int | None = None) -> Masses:
     """Sum p(x EOS) over all strings x up to a length, by which of R1 and R2 they keep.
 
     The five numbers of a member add up to 1: what is left is the mass of all longer strings.
-    None where the language has no two rules.
     """
-    names = list(language.rules)[:2]
-    if len(names) < 2:
-        return None
     tokens_SxT = list_strings(language.vocabulary, language.max_length)
-    kept = [np.asarray(language.rules[name].holds(jnp.asarray(tokens_SxT))) for name in names]
-    both = kept[0] & kept[1], kept[0] & ~kept[1], ~kept[0] & kept[1], ~kept[0] & ~kept[1]
+    one, other = (
+        np.asarray(rule.holds(jnp.asarray(tokens_SxT)))
+        for rule in list(language.rules.values())[:2]
+    )
+    both = one & other, one & ~other, ~one & other, ~one & ~other
     log_p_MxSxTxV = laws_along(stack, tokens_SxT, members)
     reads_SxT = tokens_SxT[:, 1:]
     log_p_MxSxT = np.take_along_axis(log_p_MxSxTxV[:, :, :-1], reads_SxT[None, ..., None], -1)

@@ -127,11 +127,11 @@ class Measure:
     tables: Mapping[str, pa.Schema]
     needs: str
     function: Callable[..., Found]
-    applies: Callable[[Language], bool]
-    suits: Callable[[str], bool]
-    default: bool
-    decodes: bool
-    most: int
+    applies: Callable[[Language], bool] = lambda language: True
+    suits: Callable[[str], bool] = lambda rung: True
+    default: bool = True
+    decodes: bool = False
+    most: int = 256
 
     @property
     def first(self) -> str:
@@ -149,21 +149,16 @@ Function = Callable[..., Found]
 
 
 def measure(
-    name: str,
-    tables: Mapping[str, pa.Schema],
-    needs: str,
-    applies: Callable[[Language], bool] = lambda language: True,
-    suits: Callable[[str], bool] = lambda rung: True,
-    default: bool = True,
-    decodes: bool = False,
-    most: int = 256,
+    name: str, tables: Mapping[str, pa.Schema], needs: str, **choices: Any
 ) -> Callable[[Function], Function]:
-    """Decorate a function that measures; its keywords with defaults are options of the measure."""
+    """Decorate a function that measures, with the fields of its Measure.
+
+    Its keywords with defaults are options of the measure.
+    """
     assert needs in NEEDS, f"a measure needs one of {', '.join(NEEDS)}"
 
     def add(function: Function) -> Function:
-        entry = Measure(name, tables, needs, function, applies, suits, default, decodes, most)
-        MEASURES.register(name)(entry)
+        MEASURES.register(name)(Measure(name, tables, needs, function, **choices))
         return function
 
     return add

@@ -39,6 +39,6 @@ def find_truths(members: Iterable[Mapping[str, Any]]) -> list[Truth]:
         key = tuple(row[name] for name in TRUTH)
         found.setdefault(key, {})[row["member_id"]] = row["objective"]
     return [
-        Truth(*key, members=tuple(sorted(own)), objectives=tuple(sorted(set(own.values()))))
-        for key, own in sorted(found.items())
+        Truth(name, length, options, tuple(sorted(own)), tuple(sorted(set(own.values()))))
+        for (name, length, options), own in sorted(found.items())
     ]

@@ -5,8 +5,6 @@ goes through BLOCKS, and knows no other list of what there is.
 """
 
 import dataclasses
-import inspect
-import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -53,14 +51,14 @@ class Entry:
     """
 
     name: str
-    make: Callable[[Any], Block | None]
+    function: Callable[[Any], Block | None]
     schema: pa.Schema | None
     place: float
     of: str
 
     def of_view(self, view: Any) -> Block | None:
         """Make the block and check its rows; None where there is nothing to say."""
-        found = self.make(view)
+        found = self.function(view)
         if found is None or self.schema is None:
             return found
         if found.rows is None and not found.tables:
@@ -68,12 +66,6 @@ class Entry:
             raise ConfigError(f"block {self.name}", "no table", f"a table with {names}")
         check_rows(f"block {self.name}", self.schema, found.csv_rows)
         return found
-
-    @property
-    def source(self) -> pathlib.Path | None:
-        """The file that defines it, which is part of what a page is drawn by."""
-        found = inspect.getsourcefile(inspect.unwrap(self.make))
-        return pathlib.Path(found) if found else None
 
 
 BLOCKS: Registry[Entry] = Registry("block")
@@ -87,9 +79,9 @@ def block(
     if of not in ("language", "page"):
         raise ConfigError(f"block {name}: of", of, "language or page")
 
-    def add(make: Maker) -> Maker:
-        BLOCKS.register(name)(Entry(name, make, schema, place, of))
-        return make
+    def add(function: Maker) -> Maker:
+        BLOCKS.register(name)(Entry(name, function, schema, place, of))
+        return function
 
     return add
 

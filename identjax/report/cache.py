@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from identjax.report.block import in_order
+from identjax.report.block import BLOCKS
 
 Path = str | os.PathLike[str]
 _READ = ("sweep.json", "members.parquet", "events.jsonl", "curves/*", "evals/**/*.parquet")
@@ -37,7 +37,7 @@ def _inputs(workdirs: Sequence[pathlib.Path], package: pathlib.Path) -> Iterable
     """List the files: any of the package may change a number, and a block may be a user's."""
     for ending in ("*.py", "*.css", "*.jinja"):
         yield from sorted(package.rglob(ending))
-    yield from (entry.source for entry in in_order() if entry.source is not None)
+    yield from sorted({pathlib.Path(BLOCKS.place_of(name).rpartition(":")[0]) for name in BLOCKS})
     for workdir in workdirs:
         for pattern in _READ:
             yield from sorted(workdir.absolute().glob(pattern))

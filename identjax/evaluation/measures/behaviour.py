@@ -1,11 +1,9 @@
 """What members write after prompts, and which rules that keeps."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from identjax.evaluation.completions import Continuations, complete_members
-from identjax.evaluation.measure import AtRung, Rows, measure
+from identjax.evaluation.measure import AtRung, Found, Rows, measure
 from identjax.evaluation.prompting import decode_rows
 from identjax.evaluation.rates import RATE_COLUMNS, judge_members, rate_columns
 from identjax.schema import schema_of
@@ -19,7 +17,7 @@ TABLES = {
 
 
 @measure("behaviour", TABLES, needs="snapshots", decodes=True)
-def measure_behaviour(at: AtRung) -> Mapping[str, list[Rows]]:
+def measure_behaviour(at: AtRung) -> Found:
     """Continue the prompts of every split greedily, and judge what follows by every rule."""
     completions, rules = [], []
     for split, found in _complete_splits(at).items():
@@ -54,4 +52,3 @@ def _list_completions(at: AtRung, split: str, found: Continuations) -> Rows:
         "completion": decode_rows(vocabulary, after),
         "finished": found.finished.reshape(-1),
     }
-

@@ -65,8 +65,7 @@ def _compare_sequences(at: AtPairs) -> dict[str, np.ndarray]:
     open_NxT &= tokens_NxT != vocabulary.pad
     weights_K = np.broadcast_to(weights_N[:, None], tokens_NxT.shape)[open_NxT]
     kept = {
-        group: laws_along(stack, tokens_NxT)[:, open_NxT]
-        for group, (_, stack) in at.stacks.items()
+        group: laws_along(stack, tokens_NxT)[:, open_NxT] for group, (_, stack) in at.stacks.items()
     }
     return _named(SEQUENCE, measure_divergences(at.in_order(kept), weights_K))
 
