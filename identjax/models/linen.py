@@ -14,24 +14,13 @@ from identjax.models.parts.initial import draw
 
 
 class Net(nn.Module):
-    """A network with its parallel form in `__call__` and its cached step in `advance`.
+    """A network with three methods, of which `start` reads no parameter.
 
-    `start(dtype)` gives the empty cache and reads no parameter.
+    `__call__(tokens_BxT, dropout)` gives logits [B, T, V], `start(dtype)` the cache of a sequence
+    of which nothing has been read, and `advance(cache, token)` the next cache and logits [V].
     """
 
     config: Any
-
-    def start(self, dtype: Any) -> Cache:
-        """Give the cache of one sequence of which nothing has been read."""
-        raise NotImplementedError
-
-    def advance(self, cache: Cache, token: jax.Array) -> tuple[Cache, jax.Array]:
-        """Read one token: the new cache, and logits [V]."""
-        raise NotImplementedError
-
-    def __call__(self, tokens_BxT: jax.Array, dropout: Dropout | None = None) -> jax.Array:
-        """Give logits at every position, [B, T, V]."""
-        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -10,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
-from identjax.predictor import Predictor, State, score_by_scan
+from identjax.predictor import State, Wrapper, score_by_scan
 from identjax.registry import Registry
 from identjax.vocabulary import Vocabulary
 
 Params = Any
 Cache = Any
+Move = Callable[[Params, float, np.random.Generator], None]
+"""Changes one member's parameters in place, on the host, by a scale α and random numbers."""
 
 
 class Dropout(NamedTuple):
@@ -30,7 +32,8 @@ class Model(abc.ABC):
     """A family of predictors: frozen, hashable and static; all numbers are in `params`.
 
     The fields after the first two are the family's options: whole numbers are at least 1, other
-    numbers at least 0, and text is one of the `choices` in the field's metadata.
+    numbers at least 0, and text is one of the `choices` in the field's metadata. A preset replaces
+    some of their defaults; the defaults are the preset `small`.
 
     A row of tokens may hold several strings, each with its BOS first: at BOS a model forgets what
     came before and counts positions from 0 again, in its parallel form and in `advance`. So rows
@@ -39,7 +42,7 @@ class Model(abc.ABC):
 
     vocabulary: Vocabulary
     max_length: int
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"small": {}, "paper": {}}
     packs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -100,6 +103,12 @@ class Model(abc.ABC):
         """Tell whether a CPU scores faster by the cached step; the bench's suite `models` asks."""
         return False
 
+    def symmetries(self) -> Mapping[str, Move]:
+        """Name the changes of parameters that leave the function as it is, with how each is made;
+        the names are those of `symmetries.CHANGES`.
+        """
+        return {}
+
     def bind(self, params: Params) -> "Learner":
         """Make the Predictor that this model is with these parameters (one member or a stack)."""
         return Learner(params, self)
@@ -134,21 +143,16 @@ def mask(logits: jax.Array, vocabulary: Vocabulary) -> jax.Array:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Learner(Predictor):
+class Learner(Wrapper):
     """A model with its parameters, as a Predictor."""
 
     params: Params
     model: Model = dataclasses.field(metadata={"static": True})
 
     @property
-    def vocabulary(self) -> Vocabulary:  # type: ignore[override]
-        """The vocabulary that the model was made for."""
-        return self.model.vocabulary
-
-    @property
-    def max_length(self) -> int:  # type: ignore[override]
-        """The longest string that the model was made for."""
-        return self.model.max_length
+    def inner(self) -> Model:
+        """The model, which has a vocabulary and a maximum length."""
+        return self.model
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Give the parameters as plain arrays by their path, as `numpy.savez` takes them."""

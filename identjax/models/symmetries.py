@@ -1,39 +1,40 @@
 """Changes of a net's parameters that leave its function as it is, up to rounding.
 
-They are made on the host in double precision, so they are the same on every machine. Axes: D width,
-F hidden units, H heads, K head width.
+They are made on the host in double precision, so they are the same on every machine. A model says
+which of them it has and how each is made there (`Model.symmetries`).
 """
 
 import abc
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from identjax.errors import ConfigError
-from identjax.models.families.gru import GRU
-from identjax.models.families.lstm import LSTM
-from identjax.models.families.rnn import RNN
-from identjax.models.families.transformer import Transformer
 from identjax.models.model import Model, Params
 from identjax.registry import Registry
 
 
 class Change(abc.ABC):
-    """A change of parameters by a scale α (where it `scales`) and what is drawn from a seed."""
+    """A change of parameters by a scale α (where it `scales`) and what it `draws` from a seed.
 
-    name: ClassVar[str]
+    Where it draws nothing, α = 1 leaves parameters as they are.
+    """
+
     scales: ClassVar[bool] = True
-    # Whether it draws something: then α = 1 does not leave parameters as they are.
     draws: ClassVar[bool] = True
+
+    @property
+    def label(self) -> str:
+        """What figures call it."""
+        return type(self).__name__
 
     @abc.abstractmethod
     def exact_for(self, model: Model) -> str:
         """Say for what the change is exact, where it is not for this model; nothing where it is."""
 
     @abc.abstractmethod
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
+    def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
         """Change parameters in place; they are of one member, on the host."""
 
 
@@ -63,164 +64,85 @@ def change_params(model: Model, params: Params, change: str, alpha: float, seed:
 class Unchanged(Change):
     """No change."""
 
+    label = "unchanged"
     scales = draws = False
 
     def exact_for(self, model: Model) -> str:
         """Suits every model."""
         return ""
 
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
+    def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
         """Do nothing."""
 
 
-@CHANGES.register("rescale")
-class Rescale(Change):
-    """W₁, b₁ → αW₁, αb₁ and W₂ → W₂/α in every feed-forward net."""
+class Declared(Change):
+    """A change that a model declares under this name, for the models that do."""
 
-    draws = False
+    name: ClassVar[str]
+    needs: ClassVar[str]
 
     def exact_for(self, model: Model) -> str:
-        """ReLU alone is positively homogeneous."""
-        fits = isinstance(model, Transformer) and model.activation == "relu"
-        return "" if fits else f"a transformer with activation 'relu', not {_describe(model)}"
+        """Needs a model that declares it."""
+        return "" if self.name in model.symmetries() else f"{self.needs}, not {_describe(model)}"
 
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
-        """Scale the way in and out."""
-        for block in _blocks(params, "blocks"):
-            block["up"]["kernel"] *= alpha
-            block["up"]["bias"] *= alpha
-            block["down"]["kernel"] /= alpha
+    def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
+        """Do what the model declares."""
+        model.symmetries()[self.name](params, alpha, random)
+
+
+@CHANGES.register("rescale")
+class Rescale(Declared):
+    """W₁, b₁ → αW₁, αb₁ and W₂ → W₂/α in every feed-forward net."""
+
+    name, label = "rescale", "feed-forward nets"
+    draws = False
+    needs = "a transformer with activation 'relu'"
 
 
 @CHANGES.register("permute")
-class Permute(Change):
+class Permute(Declared):
     """Hidden units in another order: of every feed-forward net and value head, or of every cell."""
 
+    name, label = "permute", "permuted units"
     scales = False
-
-    def exact_for(self, model: Model) -> str:
-        """Known for nets of blocks and of plain cells."""
-        fits = isinstance(model, Transformer | LSTM | GRU | RNN)
-        return "" if fits else f"a transformer, lstm, gru or rnn, not {_describe(model)}"
-
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
-        """Move units and what reads them alike."""
-        if isinstance(model, Transformer):
-            _permute_blocks(model, params, random)
-        else:
-            _permute_cells(model, params, random)
+    needs = "a transformer, lstm, gru or rnn"
 
 
 @CHANGES.register("query_key")
-class QueryKey(Change):
+class QueryKey(Declared):
     """Q → QA and K → KA⁻ᵀ in every head, with A = αR and R a random rotation."""
 
-    def exact_for(self, model: Model) -> str:
-        """Rotary positions stand between queries and keys."""
-        fits = isinstance(model, Transformer) and model.positions != "rope"
-        return "" if fits else f"a transformer without rope positions, not {_describe(model)}"
-
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
-        """Turn queries and keys alike, and scale them in opposite ways."""
-        for block in _blocks(params, "blocks"):
-            turn_HxKxK = _draw_rotations(model, random)
-            for part in _split_heads(model, block["attention"]["qkv"]):
-                part[..., 0, :, :] = alpha * _turn(part[..., 0, :, :], turn_HxKxK)
-                part[..., 1, :, :] = _turn(part[..., 1, :, :], turn_HxKxK) / alpha
+    name, label = "query_key", "queries and keys"
+    needs = "a transformer without rope positions"
 
 
 @CHANGES.register("value_output")
-class ValueOutput(Change):
+class ValueOutput(Declared):
     """V → VA and O → A⁻¹O in every head, with A = αR and R a random rotation."""
 
-    def exact_for(self, model: Model) -> str:
-        """Nothing stands between values and the output map."""
-        fits = isinstance(model, Transformer)
-        return "" if fits else f"a transformer, not {_describe(model)}"
-
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
-        """Turn and scale values, and undo it in the output map."""
-        for block in _blocks(params, "blocks"):
-            turn_HxKxK = _draw_rotations(model, random)
-            attention = block["attention"]
-            for part in _split_heads(model, attention["qkv"]):
-                part[..., 2, :, :] = alpha * _turn(part[..., 2, :, :], turn_HxKxK)
-            out_HxKxD = attention["out"]["kernel"].reshape(model.heads, -1, model.d_model)
-            out_HxKxD[...] = np.einsum("hkl,hkd->hld", turn_HxKxK, out_HxKxD) / alpha
+    name, label = "value_output", "values and outputs"
+    needs = "a transformer"
 
 
 @CHANGES.register("all")
 class All(Change):
     """Feed-forward nets, queries and keys, values and outputs: scaled by the same α at once."""
 
+    label = "all three"
     parts = Rescale(), QueryKey(), ValueOutput()
 
     def exact_for(self, model: Model) -> str:
         """Needs what each of them needs."""
         return next(filter(None, (part.exact_for(model) for part in self.parts)), "")
 
-    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
+    def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
         """Make one after the other."""
         for part in self.parts:
             part.apply(model, params, alpha, random)
 
 
-def _permute_blocks(model: Transformer, params: Any, random: np.random.Generator) -> None:
-    for block in _blocks(params, "blocks"):
-        order_F = random.permutation(model.ff)
-        for leaf in block["up"].values():
-            # A gated net has two parts of F units each, which move alike.
-            parts = leaf.reshape(*leaf.shape[:-1], -1, model.ff)
-            parts[...] = parts[..., order_F]
-        block["down"]["kernel"] = block["down"]["kernel"][order_F]
-        order_K = random.permutation(model.d_model // model.heads)
-        for part in _split_heads(model, block["attention"]["qkv"]):
-            part[..., 2, :, :] = part[..., 2, :, :][..., order_K]
-        out_HxKxD = block["attention"]["out"]["kernel"].reshape(model.heads, -1, model.d_model)
-        out_HxKxD[...] = out_HxKxD[:, order_K]
-
-
-def _permute_cells(model: Any, params: Any, random: np.random.Generator) -> None:
-    cells = list(_blocks(params, "cells"))
-    readers = [cell["project"] for cell in cells[1:]] + [params["head"]]
-    for cell, reader in zip(cells, readers, strict=True):
-        order = random.permutation(model.hidden)
-        cell["recurrent"] = cell["recurrent"][order]
-        for leaf in (cell["recurrent"], *cell["project"].values()):
-            gates = leaf.reshape(*leaf.shape[:-1], -1, model.hidden)
-            gates[...] = gates[..., order]
-        if "inner_bias" in cell:
-            cell["inner_bias"] = cell["inner_bias"][order]
-        reader["kernel"] = reader["kernel"][order]
-
-
-def _blocks(params: Any, name: str) -> Iterator[Any]:
-    """Go through the layers in order."""
-    for layer in range(sum(key.startswith(f"{name}_") for key in params)):
-        yield params[f"{name}_{layer}"]
-
-
-def _split_heads(model: Any, qkv: Any) -> Iterator[np.ndarray]:
-    """Give views [..., 3, H, K] of the input projection: its kernel and its bias."""
-    for leaf in qkv.values():
-        yield leaf.reshape(*leaf.shape[:-1], 3, model.heads, -1)
-
-
-def _draw_rotations(model: Any, random: np.random.Generator) -> np.ndarray:
-    width = model.d_model // model.heads
-    turn_HxKxK, upper = np.linalg.qr(random.normal(size=(model.heads, width, width)))
-    # With these signs the law is the uniform one over all orthogonal matrices.
-    return turn_HxKxK * np.sign(np.diagonal(upper, axis1=1, axis2=2))[:, None]
-
-
-def _turn(x: np.ndarray, turn_HxKxK: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.einsum("...hk,hkl->...hl", x, turn_HxKxK)
-    return found
-
-
 def _describe(model: Model) -> str:
-    """Name what a change depends on."""
+    """Name a model, and the options that are words: a change may depend on these."""
+    words = [f"{name} {value!r}" for name, value in model.options().items() if type(value) is str]
     family = type(model).__name__.lower()
-    if not isinstance(model, Transformer):
-        return family
-    return f"{family} with activation {model.activation!r} and positions {model.positions!r}"
+    return f"{family} with {', '.join(words)}" if words else family

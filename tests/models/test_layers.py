@@ -1,4 +1,4 @@
-"""Dropout, places in rows, and laws of initial parameters."""
+"""Dropout, places in rows, and initial parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from identjax import models
 from identjax.models import Dropout
-from identjax.models.parts import initial as laws
+from identjax.models.parts import initial
 from identjax.models.parts.dropout import drop
 from identjax.models.parts.layers import locate, multiply
 from identjax.models.parts.scans import join_diagonal, scan_diagonal
@@ -85,15 +85,15 @@ def test_both_forms_of_a_diagonal_recurrence_agree_and_start_anew() -> None:
     np.testing.assert_allclose(scanned[1:2, 9:], afresh, rtol=1e-6)
 
 
-def test_initial_parameters_follow_their_laws() -> None:
+def test_initial_values_are_distributed_as_they_say() -> None:
     u = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (400, 100)), jnp.float32)
-    normal = laws.normal(2.0)(u)
+    normal = initial.normal(2.0)(u)
     assert abs(float(normal.std()) - 2) < 0.05
     assert abs(float(jnp.abs(normal).mean()) - 2 * np.sqrt(2 / np.pi)) < 0.05
-    between = laws.between(3, 5)(u)
+    between = initial.between(3, 5)(u)
     assert 3 <= float(between.min()) < 3.01 < 4.99 < float(between.max()) <= 5
-    assert float(jnp.abs(laws.xavier(u)).max()) <= np.sqrt(6 / 500)
-    assert laws.spread(3, 6)(jnp.zeros((2, 4))).tolist() == [[3, 4, 5, 6]] * 2
+    assert float(jnp.abs(initial.xavier(u)).max()) <= np.sqrt(6 / 500)
+    assert initial.spread(3, 6)(jnp.zeros((2, 4))).tolist() == [[3, 4, 5, 6]] * 2
 
 
 def test_each_parameter_has_numbers_of_its_own() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from identjax import models
 from identjax.errors import ConfigError
-from identjax.models.symmetries import CHANGES, change_params
+from identjax.models.symmetries import CHANGES, Change, Declared, change_params
 from identjax.vocabulary import Vocabulary
 
 AB = Vocabulary(("a", "b"))
@@ -100,3 +100,49 @@ def test_what_would_change_the_function_is_refused(
     with pytest.raises(ConfigError) as caught:
         change_params(model, {}, change, alpha, 0)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+class Mirror(Change):
+    """A change of one's own for a model that knows nothing of it: tanh(−x) = −tanh(x)."""
+
+    scales = draws = False
+
+    def exact_for(self, model: models.Model) -> str:
+        return "" if type(model).__name__ == "RNN" else "an rnn"
+
+    def apply(self, model: Any, params: Any, alpha: float, random: np.random.Generator) -> None:
+        cell = params["cells_0"]
+        for leaf in (*cell["project"].values(), params["head"]["kernel"]):
+            leaf *= -1
+
+
+def test_a_change_of_ones_own_is_one_class() -> None:
+    model, tokens = make("rnn"), np.array([[AB.bos, 0, 1, 1]], np.int32)
+    params = draw(model)
+    with CHANGES.temporarily("mirror", Mirror):
+        moved = change_params(model, params, "mirror", 1.0, 0)
+        with pytest.raises(ConfigError, match="change='mirror': an rnn"):
+            change_params(make("lstm"), {}, "mirror", 1.0, 0)
+    assert not np.array_equal(moved["head"]["kernel"], params["head"]["kernel"])
+    np.testing.assert_allclose(model.logits(moved, tokens), model.logits(params, tokens), atol=1e-5)
+
+
+def test_a_model_may_declare_a_change_of_ones_own() -> None:
+    class Shift(Declared):
+        name, needs = "shift", "a shifty rnn"
+
+    def shift(params: Any, alpha: float, random: np.random.Generator) -> None:
+        params["head"]["bias"] += alpha
+
+    class ShiftyRNN(type(make("rnn"))):  # type: ignore[misc]
+        def symmetries(self) -> dict[str, models.model.Move]:
+            return {**super().symmetries(), "shift": shift}
+
+    plain, params = make("rnn"), draw(make("rnn"))
+    shifty = ShiftyRNN(vocabulary=AB, max_length=8, embedding=4, hidden=6)
+    with CHANGES.temporarily("shift", Shift):
+        moved = change_params(shifty, params, "shift", 2.0, 0)
+        with pytest.raises(ConfigError, match="a shifty rnn, not rnn with activation 'tanh'"):
+            change_params(plain, params, "shift", 2.0, 0)
+    np.testing.assert_allclose(moved["head"]["bias"], params["head"]["bias"] + 2, rtol=1e-6)
+    assert Shift().label == "Shift"

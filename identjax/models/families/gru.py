@@ -1,15 +1,13 @@
 """Gated recurrent unit (Cho et al. 2014), in the form that PyTorch and cuDNN have."""
 
-import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS
-from identjax.models.parts.initial import Law, declare
-from identjax.models.parts.recurrent import Cell, RecurrentNet
+from identjax.models.parts import initial
+from identjax.models.parts.recurrent import Cell, StackedModel
 
 
 class GRUCell(Cell):
@@ -17,9 +15,9 @@ class GRUCell(Cell):
 
     gates = 3
 
-    def set_up_more(self, law: Law) -> None:
+    def set_up_more(self, uniform: initial.Values) -> None:
         """Declare the bias inside the reset gate."""
-        self.inner_bias = declare(self, "inner_bias", law, self.config.hidden)
+        self.inner_bias = initial.declare(self, "inner_bias", uniform, self.config.hidden)
 
     def weights(self) -> Any:
         """Give the recurrent matrix and the inner bias."""
@@ -36,24 +34,7 @@ class GRUCell(Cell):
 
 
 @MODELS.register("gru")
-@dataclasses.dataclass(frozen=True)
-class GRU(LinenModel):
+class GRU(StackedModel):
     """Stacked GRU with a linear head; dropout acts on the output of the stack."""
 
-    embedding: int = 16
-    hidden: int = 32
-    layers: int = 1
-
-    presets = {  # noqa: RUF012
-        "paper": {"embedding": 10, "hidden": 64, "layers": 5},
-        "small": {"embedding": 16, "hidden": 32, "layers": 1},
-    }
-
-    @property
-    def scans_on_cpu(self) -> bool:
-        """Say yes: projections for all positions at once leave the caches."""
-        return True
-
-    def net(self) -> Net:
-        """Make the network."""
-        return RecurrentNet(self, GRUCell)
+    cell_type = GRUCell

@@ -10,9 +10,8 @@ from jax import lax
 
 from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS, Cache, Dropout, Params
-from identjax.models.parts import initial as laws
+from identjax.models.parts import initial
 from identjax.models.parts.dropout import drop
-from identjax.models.parts.initial import declare
 
 
 @MODELS.register("linear")
@@ -23,9 +22,9 @@ class LinearModel(LinenModel):
     Its weights belong to absolute positions, 0 to max_length, so it is given one string per row.
     """
 
-    embedding: int = 10
+    embedding: int = 4
 
-    presets = {"paper": {"embedding": 10}, "small": {"embedding": 4}}  # noqa: RUF012
+    presets = {"small": {}, "paper": {"embedding": 10}}  # noqa: RUF012
     packs = False
 
     def net(self) -> Net:
@@ -41,12 +40,12 @@ class LinearNet(Net):
     """An embedding, and one matrix for each pair of positions."""
 
     def setup(self) -> None:
-        """Declare the parameters, with the published initial law."""
+        """Declare the parameters, with the published initial values."""
         c, v, t = self.config, self.config.vocabulary.size, self.config.max_length + 1
-        self.embed = declare(self, "embed", laws.normal(1.0), v, c.embedding)
+        self.embed = initial.declare(self, "embed", initial.normal(1.0), v, c.embedding)
         bound = math.sqrt(6 / ((c.embedding + t) * t * v))
-        self.kernel = declare(self, "kernel", laws.within(bound), t, c.embedding, t, v)
-        self.bias = declare(self, "bias", laws.zeros, t, v)
+        self.kernel = initial.declare(self, "kernel", initial.within(bound), t, c.embedding, t, v)
+        self.bias = initial.declare(self, "bias", initial.zeros, t, v)
 
     def start(self, dtype: Any) -> Cache:
         """Give position 0 and a zero sum for every position to come."""

@@ -9,50 +9,35 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from identjax.models.linen import LinenModel, Net
-from identjax.models.model import MODELS, Cache, choice
-from identjax.models.parts import initial as laws
-from identjax.models.parts.blocks import BlockNet, Mixer
-from identjax.models.parts.initial import declare
-from identjax.models.parts.layers import Linear, Places
+from identjax.models.model import MODELS, Cache
+from identjax.models.parts import initial
+from identjax.models.parts.blocks import BlockModel, Mixer
+from identjax.models.parts.layers import Linear, Places, pad_axes
 from identjax.models.parts.scans import recur_diagonal
 
 
 @MODELS.register("lru")
 @dataclasses.dataclass(frozen=True)
-class LRU(LinenModel):
+class LRU(BlockModel):
     """Stacked LRU blocks with gated outputs; dropout acts on the residual branches."""
 
     d_model: int = 32
     d_state: int = 32
-    layers: int = 2
-    norm_type: str = choice("layer", "rms")
 
-    presets = {  # noqa: RUF012
-        "paper": {"d_model": 32, "d_state": 64, "layers": 10},
-        "small": {"d_model": 32, "d_state": 32, "layers": 2},
-    }
-
-    def net(self) -> Net:
-        """Make the network."""
-        return LRUNet(self)
-
-
-class LRUNet(BlockNet):
-    """Blocks of LRU mixers."""
+    presets = {"small": {}, "paper": {"d_model": 32, "d_state": 64, "layers": 10}}  # noqa: RUF012
 
     def mixers(self) -> list[Mixer]:
         """Make one mixer for each layer."""
-        return [LRUMixer(self.config) for _ in range(self.config.layers)]
+        return [LRUMixer(self) for _ in range(self.layers)]
 
 
 def _on_ring(u: jax.Array) -> jax.Array:
     """Draw ν so that |λ| = exp(−exp ν) is uniform on the ring between .5 and .99."""
-    return jnp.log(-0.5 * jnp.log(laws.between(0.5**2, 0.99**2)(u)))
+    return jnp.log(-0.5 * jnp.log(initial.between(0.5**2, 0.99**2)(u)))
 
 
 def _log_phase(u: jax.Array) -> jax.Array:
-    return jnp.log(laws.between(1e-3, math.pi)(u))
+    return jnp.log(initial.between(1e-3, math.pi)(u))
 
 
 class LRUMixer(Mixer):
@@ -61,11 +46,11 @@ class LRUMixer(Mixer):
     def setup(self) -> None:
         """Declare ν, θ, B, C, D and the gated output map."""
         d, n = self.config.d_model, self.config.d_state
-        self.nu = declare(self, "nu", _on_ring, n)
-        self.theta = declare(self, "theta", _log_phase, n)
-        self.read = declare(self, "read", laws.normal(1 / math.sqrt(2 * d)), 2, d, n)
-        self.write = declare(self, "write", laws.normal(1 / math.sqrt(n)), 2, n, d)
-        self.skip = declare(self, "skip", laws.normal(1.0), d)
+        self.nu = initial.declare(self, "nu", _on_ring, n)
+        self.theta = initial.declare(self, "theta", _log_phase, n)
+        self.read = initial.declare(self, "read", initial.normal(1 / math.sqrt(2 * d)), 2, d, n)
+        self.write = initial.declare(self, "write", initial.normal(1 / math.sqrt(n)), 2, n, d)
+        self.skip = initial.declare(self, "skip", initial.normal(1.0), d)
         self.out = Linear(2 * d)
 
     def recur(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -73,12 +58,12 @@ class LRUMixer(Mixer):
         # Beyond e³ the state is forgotten at once; the bound keeps gradients finite.
         size, phase = -jnp.exp(jnp.clip(self.nu, -20, 3)), jnp.exp(jnp.clip(self.theta, -20, 3))
         decay_N = jnp.exp(lax.complex(size, phase))
-        inputs = jnp.sqrt(-jnp.expm1(2 * size)).reshape((1,) * (x.ndim - 1) + (-1,))
+        inputs = pad_axes(jnp.sqrt(-jnp.expm1(2 * size)), x.ndim)
         return decay_N, lax.complex(x @ self.read[0] * inputs, x @ self.read[1] * inputs)
 
     def leave(self, h: jax.Array, x: jax.Array) -> jax.Array:
         """Give the output from states and inputs."""
-        skip = self.skip.reshape((1,) * (x.ndim - 1) + (-1,))
+        skip = pad_axes(self.skip, x.ndim)
         y = h.real @ self.write[0] - h.imag @ self.write[1] + skip * x
         value, gate = jnp.split(self.out(nn.gelu(y)), 2, -1)
         return value * nn.sigmoid(gate)

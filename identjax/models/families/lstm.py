@@ -1,14 +1,12 @@
 """LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)."""
 
-import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS
-from identjax.models.parts.recurrent import Cell, RecurrentNet
+from identjax.models.parts.recurrent import Cell, StackedModel
 
 
 class LSTMCell(Cell):
@@ -29,24 +27,7 @@ class LSTMCell(Cell):
 
 
 @MODELS.register("lstm")
-@dataclasses.dataclass(frozen=True)
-class LSTM(LinenModel):
+class LSTM(StackedModel):
     """Stacked LSTM with a linear head; dropout acts on the output of the stack."""
 
-    embedding: int = 16
-    hidden: int = 32
-    layers: int = 1
-
-    presets = {  # noqa: RUF012
-        "paper": {"embedding": 10, "hidden": 64, "layers": 5},
-        "small": {"embedding": 16, "hidden": 32, "layers": 1},
-    }
-
-    @property
-    def scans_on_cpu(self) -> bool:
-        """Say yes: projections for all positions at once leave the caches."""
-        return True
-
-    def net(self) -> Net:
-        """Make the network."""
-        return RecurrentNet(self, LSTMCell)
+    cell_type = LSTMCell

@@ -7,63 +7,49 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS, Cache, choice
-from identjax.models.parts import initial as laws
-from identjax.models.parts.blocks import BlockNet, Mixer
-from identjax.models.parts.initial import declare
-from identjax.models.parts.layers import CausalConv, Linear, Places
+from identjax.models.parts import initial
+from identjax.models.parts.blocks import BlockModel, Mixer
+from identjax.models.parts.layers import CausalConv, Linear, Places, pad_axes
 from identjax.models.parts.scans import scan_selective
 
 
 @MODELS.register("mamba")
 @dataclasses.dataclass(frozen=True)
-class Mamba(LinenModel):
+class Mamba(BlockModel):
     """Stacked Mamba blocks; dropout acts on the residual branches."""
 
-    d_model: int = 16
     d_state: int = 8
     d_conv: int = 4
     expand: int = 2
-    layers: int = 2
     norm_type: str = choice("rms", "layer")
 
     presets = {  # noqa: RUF012
-        "paper": {"d_model": 32, "d_state": 16, "d_conv": 8, "expand": 2, "layers": 10},
-        "small": {"d_model": 16, "d_state": 8, "d_conv": 4, "expand": 2, "layers": 2},
+        "small": {},
+        "paper": {"d_model": 32, "d_state": 16, "d_conv": 8, "layers": 10},
     }
-
-    @property
-    def scans_on_cpu(self) -> bool:
-        """Say yes to small nets, whose states stay in the caches."""
-        return self.d_model <= 16
-
-    def net(self) -> Net:
-        """Make the network."""
-        return MambaNet(self)
-
-
-class MambaNet(BlockNet):
-    """Blocks of Mamba mixers."""
+    widest_scan = 16
 
     def mixers(self) -> list[Mixer]:
         """Make one mixer for each layer."""
-        return [MambaMixer(self.config) for _ in range(self.config.layers)]
+        return [MambaMixer(self) for _ in range(self.layers)]
 
 
 class MambaMixer(Mixer):
     """h = e^{ΔA}∘h + ΔBx; y = C·h + Dx; out = W(y∘SiLU z), with Δ, B and C functions of x."""
 
     def setup(self) -> None:
-        """Declare the maps, and A, D and Δ's bias with their published initial laws."""
+        """Declare the maps, and A, D and Δ's bias with their published initial initial."""
         c = self.config
         inner, rank = c.expand * c.d_model, math.ceil(c.d_model / 16)
         self.enter = Linear(2 * inner, bias=False)
         self.conv = CausalConv(inner, c.d_conv)
         self.select = Linear(rank + 2 * c.d_state, bias=False)
-        self.delta = Linear(inner, kernel_law=laws.within(rank**-0.5), bias_law=_delta_bias)
-        self.log_a = declare(self, "log_a", _log_range, inner, c.d_state)
-        self.skip = declare(self, "skip", laws.ones, inner)
+        self.delta = Linear(
+            inner, kernel_initial=initial.within(rank**-0.5), bias_initial=_delta_bias
+        )
+        self.log_a = initial.declare(self, "log_a", _log_range, inner, c.d_state)
+        self.skip = initial.declare(self, "skip", initial.ones, inner)
         self.out = Linear(c.d_model, bias=False)
 
     def choose(self, x: jax.Array) -> tuple[jax.Array, ...]:
@@ -80,14 +66,12 @@ class MambaMixer(Mixer):
 
     def leave(self, y: jax.Array, x: jax.Array, z: jax.Array) -> jax.Array:
         """Give the output from what was read off the state, the inputs and the gate."""
-        y = y + x * self.skip.reshape((1,) * (x.ndim - 1) + (-1,))
-        return self.out(y * jax.nn.silu(z))
+        return self.out((y + x * pad_axes(self.skip, x.ndim)) * jax.nn.silu(z))
 
     def start(self, dtype: Any) -> Cache:
         """Give an empty window and the zero state."""
-        c = self.config
-        inner = c.expand * c.d_model
-        return jnp.zeros((c.d_conv - 1, inner), dtype), jnp.zeros((inner, c.d_state), dtype)
+        state = jnp.zeros((self.conv.features, self.config.d_state), dtype)
+        return self.conv.start(dtype), state
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
         """Read one position."""
@@ -110,9 +94,9 @@ class MambaMixer(Mixer):
 
 
 def _log_range(u: jax.Array) -> jax.Array:
-    return jnp.log(laws.spread(1, u.shape[-1])(u))
+    return jnp.log(initial.spread(1, u.shape[-1])(u))
 
 
 def _delta_bias(u: jax.Array) -> jax.Array:
-    delta = jnp.exp(laws.between(math.log(1e-3), math.log(0.1))(u))
+    delta = jnp.exp(initial.between(math.log(1e-3), math.log(0.1))(u))
     return delta + jnp.log(-jnp.expm1(-delta))

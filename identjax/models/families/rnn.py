@@ -5,9 +5,8 @@ from typing import Any
 
 import jax
 
-from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS, choice
-from identjax.models.parts.recurrent import Cell, RecurrentNet, squash
+from identjax.models.parts.recurrent import Cell, StackedModel, squash
 
 
 class ElmanCell(Cell):
@@ -20,19 +19,12 @@ class ElmanCell(Cell):
 
 @MODELS.register("rnn")
 @dataclasses.dataclass(frozen=True)
-class RNN(LinenModel):
+class RNN(StackedModel):
     """Stacked Elman network with a linear head; dropout acts on the output of the stack."""
 
-    embedding: int = 16
     hidden: int = 64
-    layers: int = 1
     activation: str = choice("tanh", "relu")
 
-    presets = {  # noqa: RUF012
-        "paper": {"embedding": 16, "hidden": 256, "layers": 1},
-        "small": {"embedding": 16, "hidden": 64, "layers": 1},
-    }
-
-    def net(self) -> Net:
-        """Make the network."""
-        return RecurrentNet(self, ElmanCell)
+    presets = {"small": {}, "paper": {"embedding": 16, "hidden": 256}}  # noqa: RUF012
+    cell_type = ElmanCell
+    scans_on_cpu = False

@@ -6,10 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS, choice
-from identjax.models.parts.memory import Controller, apply_map, move
-from identjax.models.parts.recurrent import RecurrentNet
+from identjax.models.parts.memory import Controller, MemoryModel, apply_map, move
 
 
 class StackCell(Controller):
@@ -31,20 +29,10 @@ class StackCell(Controller):
 
 @MODELS.register("stack_rnn")
 @dataclasses.dataclass(frozen=True)
-class StackRNN(LinenModel):
+class StackRNN(MemoryModel):
     """Stack-RNN with a linear head; dropout acts on the controller's output."""
 
-    embedding: int = 16
-    hidden: int = 64
-    cell: int = 8
-    memory: int = 32
     activation: str = choice("relu", "tanh")
 
-    presets = {  # noqa: RUF012
-        "paper": {"embedding": 16, "hidden": 256, "cell": 8, "memory": 30},
-        "small": {"embedding": 16, "hidden": 64, "cell": 4, "memory": 32},
-    }
-
-    def net(self) -> Net:
-        """Make the network."""
-        return RecurrentNet(self, StackCell)
+    presets = {"small": {}, "paper": {"hidden": 256, "cell": 8, "memory": 30}}  # noqa: RUF012
+    cell_type = StackCell

@@ -6,10 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from identjax.models.linen import LinenModel, Net
 from identjax.models.model import MODELS, choice
-from identjax.models.parts.memory import Controller, apply_map
-from identjax.models.parts.recurrent import RecurrentNet
+from identjax.models.parts.memory import Controller, MemoryModel, apply_map
 
 
 class TapeCell(Controller):
@@ -54,29 +52,15 @@ def turn(tape: jax.Array, by: jax.Array) -> jax.Array:
 
 @MODELS.register("tape_rnn")
 @dataclasses.dataclass(frozen=True)
-class TapeRNN(LinenModel):
+class TapeRNN(MemoryModel):
     """Tape-RNN with a linear head; dropout acts on the controller's output."""
 
-    embedding: int = 16
-    hidden: int = 64
-    cell: int = 8
-    memory: int = 32
     mlp: int = 16
     jump: str = choice("read", "none")
     activation: str = choice("tanh", "relu")
 
     presets = {  # noqa: RUF012
-        "paper": {
-            "embedding": 16,
-            "hidden": 256,
-            "cell": 8,
-            "memory": 30,
-            "mlp": 64,
-            "activation": "relu",
-        },
-        "small": {"embedding": 16, "hidden": 64, "cell": 4, "memory": 32, "mlp": 16},
+        "small": {},
+        "paper": {"hidden": 256, "cell": 8, "memory": 30, "mlp": 64, "activation": "relu"},
     }
-
-    def net(self) -> Net:
-        """Make the network."""
-        return RecurrentNet(self, TapeCell)
+    cell_type = TapeCell

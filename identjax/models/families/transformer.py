@@ -2,21 +2,22 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from identjax.errors import ConfigError
 from identjax.models.linen import LinenModel, Net
-from identjax.models.model import MODELS, Cache, Dropout, Params, choice
-from identjax.models.parts import initial as laws
+from identjax.models.model import MODELS, Cache, Dropout, Move, Params, choice
+from identjax.models.parts import initial
 from identjax.models.parts.attention import Sight, attend, attend_last
 from identjax.models.parts.dropout import drop
-from identjax.models.parts.initial import declare
-from identjax.models.parts.layers import Linear, Norm, activate, locate
+from identjax.models.parts.layers import Linear, Norm, activate, each_layer, locate
 from identjax.models.parts.positions import bias_by_bucket, bias_linearly, rotate, sinusoids
 
 BUCKETS = 32
@@ -44,6 +45,7 @@ class Transformer(LinenModel):
     query_block: int = 128
 
     presets = {  # noqa: RUF012
+        "small": {},
         "paper": {
             "d_model": 10,
             "heads": 5,
@@ -52,7 +54,6 @@ class Transformer(LinenModel):
             "norm": "post",
             "epsilon": 6e-3,
         },
-        "small": {"d_model": 32, "heads": 4, "layers": 2, "ff": 128},
     }
 
     def check(self) -> None:
@@ -78,6 +79,77 @@ class Transformer(LinenModel):
         """Count the scores of all heads, or the hidden units, whichever are more."""
         return length * max(self.heads * length, self.ff)
 
+    def symmetries(self) -> Mapping[str, Move]:
+        """Declare what scales, rotations and orders leave as it is.
+
+        ReLU alone is positively homogeneous; rotary positions stand between queries and keys.
+        """
+        found: dict[str, Move] = {"value_output": self.turn_values, "permute": self.permute_units}
+        if self.activation == "relu":
+            found["rescale"] = rescale_nets
+        if self.positions != "rope":
+            found["query_key"] = self.turn_queries
+        return found
+
+    def turn_queries(self, params: Params, alpha: float, random: np.random.Generator) -> None:
+        """Turn queries and keys alike, and scale them in opposite ways."""
+        for _, inputs, _ in self.view_blocks(params):
+            turn_HxKxK = self.draw_rotations(random)
+            for query, key, _ in inputs:
+                query[...] = alpha * _turn(query, turn_HxKxK)
+                key[...] = _turn(key, turn_HxKxK) / alpha
+
+    def turn_values(self, params: Params, alpha: float, random: np.random.Generator) -> None:
+        """Turn and scale values, and undo it in the output map."""
+        for _, inputs, out_HxKxD in self.view_blocks(params):
+            turn_HxKxK = self.draw_rotations(random)
+            for *_, value in inputs:
+                value[...] = alpha * _turn(value, turn_HxKxK)
+            out_HxKxD[...] = np.einsum("hkl,hkd->hld", turn_HxKxK, out_HxKxD) / alpha
+
+    def permute_units(self, params: Params, alpha: float, random: np.random.Generator) -> None:
+        """Give hidden units and value features another order, and what reads them alike."""
+        for block, inputs, out_HxKxD in self.view_blocks(params):
+            order_F = random.permutation(self.ff)
+            for leaf in block["up"].values():
+                # A gated net has two parts of F units each, which move alike.
+                parts = leaf.reshape(*leaf.shape[:-1], -1, self.ff)
+                parts[...] = parts[..., order_F]
+            block["down"]["kernel"] = block["down"]["kernel"][order_F]
+            order_K = random.permutation(self.d_model // self.heads)
+            for *_, value in inputs:
+                value[...] = value[..., order_K]
+            out_HxKxD[...] = out_HxKxD[:, order_K]
+
+    def view_blocks(self, params: Params) -> Iterator[tuple[Any, list[np.ndarray], np.ndarray]]:
+        """Give each block, with views by head of its attention: of the kernel and the bias that
+        make queries, keys and values, [3, ..., H, K], and of the output map, [H, K, D].
+        """
+        for block in each_layer(params, "blocks"):
+            leaves = block["attention"]["qkv"].values()
+            split = [leaf.reshape(*leaf.shape[:-1], 3, self.heads, -1) for leaf in leaves]
+            out_HxKxD = block["attention"]["out"]["kernel"].reshape(self.heads, -1, self.d_model)
+            yield block, [np.moveaxis(leaf, -3, 0) for leaf in split], out_HxKxD
+
+    def draw_rotations(self, random: np.random.Generator) -> np.ndarray:
+        """Draw an orthogonal matrix [K, K] for each head, uniformly."""
+        width = self.d_model // self.heads
+        turn_HxKxK, upper = np.linalg.qr(random.normal(size=(self.heads, width, width)))
+        # With these signs all orthogonal matrices are equally likely.
+        return turn_HxKxK * np.sign(np.diagonal(upper, axis1=1, axis2=2))[:, None]
+
+
+def rescale_nets(params: Params, alpha: float, random: np.random.Generator) -> None:
+    """Scale the way in and out of every feed-forward net."""
+    for block in each_layer(params, "blocks"):
+        block["up"]["kernel"] *= alpha
+        block["up"]["bias"] *= alpha
+        block["down"]["kernel"] /= alpha
+
+
+def _turn(x: np.ndarray, turn_HxKxK: np.ndarray) -> np.ndarray:
+    return np.einsum("...hk,hkl->...hl", x, turn_HxKxK)
+
 
 class Attention(nn.Module):
     """Causal self-attention with several heads, within each string of a row."""
@@ -87,8 +159,8 @@ class Attention(nn.Module):
     def setup(self) -> None:
         """Declare the fused input projection and the output projection."""
         d = self.config.d_model
-        self.qkv = Linear(3 * d, kernel_law=laws.xavier, bias_law=laws.zeros)
-        self.out = Linear(d, bias_law=laws.zeros)
+        self.qkv = Linear(3 * d, kernel_initial=initial.xavier, bias_initial=initial.zeros)
+        self.out = Linear(d, bias_initial=initial.zeros)
 
     def project(self, x: jax.Array, position: jax.Array) -> tuple[jax.Array, ...]:
         """Give queries, keys and values [..., H, K] of inputs [..., D]."""
@@ -196,13 +268,15 @@ class TransformerNet(Net):
     def setup(self) -> None:
         """Declare the parts."""
         c, v = self.config, self.config.vocabulary.size
-        normal = laws.normal(1 / math.sqrt(c.d_model) if c.tie else 1.0)
-        self.embed = declare(self, "embed", normal, v, c.d_model)
+        normal = initial.normal(1 / math.sqrt(c.d_model) if c.tie else 1.0)
+        self.embed = initial.declare(self, "embed", normal, v, c.d_model)
         if c.positions == "learned":
-            law = laws.normal(0.02)
-            self.positions = declare(self, "positions", law, c.max_length + 2, c.d_model)
+            normal = initial.normal(0.02)
+            self.positions = initial.declare(self, "positions", normal, c.max_length + 2, c.d_model)
         if c.positions == "relative":
-            self.relative = declare(self, "relative", laws.normal(0.02), BUCKETS, c.heads)
+            self.relative = initial.declare(
+                self, "relative", initial.normal(0.02), BUCKETS, c.heads
+            )
         self.blocks = [Block(c) for _ in range(c.layers)]
         if c.norm == "pre":
             self.last = Norm(c.norm_type, c.epsilon)

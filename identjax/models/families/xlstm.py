@@ -9,11 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from identjax.errors import ConfigError
-from identjax.models.linen import LinenModel, Net
-from identjax.models.model import MODELS, Cache, choice
-from identjax.models.parts import initial as laws
-from identjax.models.parts.blocks import BlockNet, Mixer
-from identjax.models.parts.initial import declare
+from identjax.models.model import MODELS, Cache
+from identjax.models.parts import initial
+from identjax.models.parts.blocks import BlockModel, Mixer
 from identjax.models.parts.layers import CausalConv, Linear, Norm, Places, pad_axes
 from identjax.models.parts.mlstm import Gated, mix_chunked, mix_parallel, start_memory, step_memory
 from identjax.models.parts.slstm import SLSTMMixer
@@ -21,26 +19,21 @@ from identjax.models.parts.slstm import SLSTMMixer
 
 @MODELS.register("xlstm")
 @dataclasses.dataclass(frozen=True)
-class XLSTM(LinenModel):
+class XLSTM(BlockModel):
     """Blocks of mLSTM, and of sLSTM with a feed-forward net at the layers in `slstm_at`.
 
     Dropout acts on the residual branches. Rows longer than `chunk` are read in chunks.
     """
 
-    d_model: int = 16
     heads: int = 2
-    layers: int = 2
     slstm_at: tuple[int, ...] = (1,)
     d_conv: int = 4
     qkv_block: int = 4
     ff_factor: float = 1.3
     chunk: int = 64
-    norm_type: str = choice("layer", "rms")
 
-    presets = {  # noqa: RUF012
-        "paper": {"d_model": 64, "heads": 4, "layers": 6, "slstm_at": (1,)},
-        "small": {"d_model": 16, "heads": 2, "layers": 2, "slstm_at": (1,)},
-    }
+    presets = {"small": {}, "paper": {"d_model": 64, "heads": 4, "layers": 6}}  # noqa: RUF012
+    widest_scan = 32
 
     def check(self) -> None:
         """Check that widths divide and that the sLSTM layers exist."""
@@ -55,27 +48,14 @@ class XLSTM(LinenModel):
         if bad := [at for at in self.slstm_at if at not in range(self.layers)]:
             raise ConfigError("slstm_at", bad[0], f"layers from 0 to {self.layers - 1}")
 
-    @property
-    def scans_on_cpu(self) -> bool:
-        """Say yes to small nets, whose states stay in the caches."""
-        return self.d_model <= 32
-
-    def net(self) -> Net:
-        """Make the network."""
-        return XLSTMNet(self)
-
-
-class XLSTMNet(BlockNet):
-    """The chosen blocks; a feed-forward net counts as a mixer of its own."""
-
     def mixers(self) -> list[Mixer]:
-        """Make one or two mixers for each layer."""
-        c, made = self.config, []
-        for at in range(c.layers):
-            if at in c.slstm_at:
-                made += [SLSTMMixer(c, at / max(1, c.layers - 1)), GatedFeed(c)]
+        """Make one or two mixers for each layer: a feed-forward net counts as one of its own."""
+        made: list[Mixer] = []
+        for at in range(self.layers):
+            if at in self.slstm_at:
+                made += [SLSTMMixer(self, at / max(1, self.layers - 1)), GatedFeed(self)]
             else:
-                made.append(MLSTMMixer(c))
+                made.append(MLSTMMixer(self))
         return made
 
 
@@ -94,13 +74,9 @@ class GatedFeed(Mixer):
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
         """Read one position."""
-        return cache, self.feed(x_D)
+        return cache, self(x_D)
 
-    def __call__(self, x_BxTxD: jax.Array, places: Places) -> jax.Array:
-        """Read all positions."""
-        return self.feed(x_BxTxD)
-
-    def feed(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, places: Places | None = None) -> jax.Array:
         """Apply the net to the last axis."""
         gate, value = jnp.split(self.up(x), 2, -1)
         return self.down(nn.gelu(gate, approximate=False) * value)
@@ -115,7 +91,9 @@ class BlockDiagonal(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Apply the map."""
         blocks, b = x.shape[-1] // self.block, self.block
-        kernel = declare(self, "kernel", laws.normal(math.sqrt(2 / (5 * b))), blocks, b, b)
+        kernel = initial.declare(
+            self, "kernel", initial.normal(math.sqrt(2 / (5 * b))), blocks, b, b
+        )
         parts = x.reshape(*x.shape[:-1], blocks, b, 1)
         return (parts * pad_axes(kernel, parts.ndim)).sum(-2).reshape(x.shape)
 
@@ -130,10 +108,10 @@ class MLSTMMixer(Mixer):
         self.enter = Linear(2 * inner, bias=False)
         self.conv = CausalConv(inner, c.d_conv)
         self.q, self.k, self.v = (BlockDiagonal(c.qkv_block) for _ in range(3))
-        self.i = Linear(c.heads, kernel_law=laws.zeros, bias_law=laws.normal(0.1))
-        self.f = Linear(c.heads, kernel_law=laws.zeros, bias_law=laws.spread(3, 6))
+        self.i = Linear(c.heads, kernel_initial=initial.zeros, bias_initial=initial.normal(0.1))
+        self.f = Linear(c.heads, kernel_initial=initial.zeros, bias_initial=initial.spread(3, 6))
         self.norm = Norm("head")
-        self.skip = declare(self, "skip", laws.ones, inner)
+        self.skip = initial.declare(self, "skip", initial.ones, inner)
         self.out = Linear(c.d_model, bias=False)
 
     def project(self, x: jax.Array, conv: jax.Array) -> Gated:
@@ -151,9 +129,8 @@ class MLSTMMixer(Mixer):
 
     def start(self, dtype: Any) -> Cache:
         """Give an empty window and an empty memory."""
-        c = self.config
-        window = jnp.zeros((c.d_conv - 1, 2 * c.d_model), dtype)
-        return window, start_memory((c.heads,), 2 * c.d_model // c.heads, dtype)
+        heads, inner = self.config.heads, self.conv.features
+        return self.conv.start(dtype), start_memory((heads,), inner // heads, dtype)
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
         """Read one position."""

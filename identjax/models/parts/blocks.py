@@ -1,16 +1,17 @@
 """Stacks of residual blocks with a cache each: what Mamba, LRU and xLSTM have in common."""
 
-from typing import Any
+import abc
+import dataclasses
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from identjax.models.linen import Net
-from identjax.models.model import Cache, Dropout
-from identjax.models.parts import initial as laws
+from identjax.models.linen import LinenModel, Net
+from identjax.models.model import Cache, Dropout, choice
+from identjax.models.parts import initial
 from identjax.models.parts.dropout import drop
-from identjax.models.parts.initial import declare
 from identjax.models.parts.layers import Linear, Norm, Places, locate
 
 
@@ -35,15 +36,11 @@ class Mixer(nn.Module):
 class BlockNet(Net):
     """Embedding, x + mixer(norm(x)) for each mixer, a last norm, and a linear head."""
 
-    def mixers(self) -> list[Mixer]:
-        """Make the mixers, one for each layer."""
-        raise NotImplementedError
-
     def setup(self) -> None:
         """Declare the parts."""
         c, v = self.config, self.config.vocabulary.size
-        self.embed = declare(self, "embed", laws.normal(1.0), v, c.d_model)
-        self.layers = self.mixers()
+        self.embed = initial.declare(self, "embed", initial.normal(1.0), v, c.d_model)
+        self.layers = c.mixers()
         self.norms = [Norm(c.norm_type) for _ in range(len(self.layers) + 1)]
         self.head = Linear(v)
 
@@ -70,3 +67,27 @@ class BlockNet(Net):
         for site, (norm, mixer) in enumerate(zip(self.norms, self.layers, strict=False)):
             x_BxTxD = x_BxTxD + drop(mixer(norm(x_BxTxD), places), dropout, site)
         return self.head(self.norms[-1](x_BxTxD))
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockModel(LinenModel):
+    """Residual blocks, each of a mixer that the family makes."""
+
+    d_model: int = 16
+    layers: int = 2
+    norm_type: str = choice("layer", "rms")
+
+    widest_scan: ClassVar[int] = 0
+
+    @property
+    def scans_on_cpu(self) -> bool:
+        """Say yes to nets up to `widest_scan`, whose states stay in the caches."""
+        return self.d_model <= self.widest_scan
+
+    @abc.abstractmethod
+    def mixers(self) -> list[Mixer]:
+        """Make the mixers in order."""
+
+    def net(self) -> Net:
+        """Make the network."""
+        return BlockNet(self)

@@ -1,64 +1,49 @@
-"""Laws of initial parameters, drawn for a whole net from one call of the random generator.
+"""Initial parameters, drawn for a whole net from one call of the random generator.
 
-Each call costs a good part of a second to compile, so a parameter says its law, and the draws of
-all parameters are cut from one array of uniforms.
+Each call costs a good part of a second to compile, so a parameter says how its values are made of
+uniforms, and those of all parameters are cut from one array.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-Law = Callable[[jax.Array], jax.Array]
+Values = Callable[[jax.Array], jax.Array]
 """From independent uniforms in (−1, 1) to the initial values, of the same shape."""
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Drawn(nn.meta.AxisMetadata[Any]):
-    """A parameter before it is drawn: its shape and its law; Flax unboxes it where it is used."""
+class Drawn:
+    """A parameter before it is drawn: zeros of its shape, and its values."""
 
-    value: Any
-    law: Law = dataclasses.field(metadata={"static": True})
-
-    def unbox(self) -> Any:
-        """Give what stands in the place of the parameter."""
-        return self.value
-
-    def replace_boxed(self, val: Any) -> "Drawn":
-        """Put something else in its place."""
-        return dataclasses.replace(self, value=val)
-
-    def add_axis(self, index: int, params: dict[Any, Any]) -> "Drawn":
-        """Keep the law; axes have no names here."""
-        return self
-
-    def remove_axis(self, index: int, params: dict[Any, Any]) -> "Drawn":
-        """Keep the law; axes have no names here."""
-        return self
+    zeros: jax.Array
+    values: Values = dataclasses.field(metadata={"static": True})
 
 
-def declare(module: nn.Module, name: str, law: Law, *shape: int) -> jax.Array:
-    """Declare a parameter of a module with the law of its initial values."""
-    return cast(jax.Array, module.param(name, lambda _: Drawn(jnp.zeros(shape), law)))
+def declare(module: nn.Module, name: str, values: Values, *shape: int) -> jax.Array:
+    """Declare a parameter of a module, with how its initial values are drawn."""
+    found = module.param(name, lambda _: Drawn(jnp.zeros(shape), values))
+    return found.zeros if isinstance(found, Drawn) else found
 
 
 def draw(key: jax.Array, declared: Any) -> Any:
-    """Draw the parameters of a tree of `Drawn` by their laws."""
+    """Draw the parameters of a tree of `Drawn`."""
     boxes, tree = jax.tree.flatten(declared, is_leaf=lambda x: isinstance(x, Drawn))
     ends = [0]
     for box in boxes:
-        ends.append(ends[-1] + math.prod(box.value.shape))
+        ends.append(ends[-1] + math.prod(box.zeros.shape))
     u = jax.random.uniform(key, (ends[-1],), jnp.float32, -1.0, 1.0)
     # The open interval: at ±1 a normal would be infinite.
     u = jnp.clip(u, -1 + 2**-23, 1 - 2**-23)
-    cuts = [u[a:b].reshape(x.value.shape) for a, b, x in zip(ends, ends[1:], boxes, strict=False)]
-    values = [box.law(cut) for box, cut in zip(boxes, cuts, strict=True)]
-    return jax.tree.unflatten(tree, values)
+    cuts = [u[a:b].reshape(x.zeros.shape) for a, b, x in zip(ends, ends[1:], boxes, strict=False)]
+    drawn = [box.values(cut) for box, cut in zip(boxes, cuts, strict=True)]
+    return jax.tree.unflatten(tree, drawn)
 
 
 def zeros(u: jax.Array) -> jax.Array:
@@ -71,17 +56,17 @@ def ones(u: jax.Array) -> jax.Array:
     return jnp.ones_like(u)
 
 
-def within(bound: float) -> Law:
+def within(bound: float) -> Values:
     """Uniform between −bound and bound."""
     return lambda u: bound * u
 
 
-def between(low: float, high: float) -> Law:
+def between(low: float, high: float) -> Values:
     """Uniform between two numbers."""
     return lambda u: low + (high - low) * (u + 1) / 2
 
 
-def normal(deviation: float) -> Law:
+def normal(deviation: float) -> Values:
     """Normal around 0."""
     return lambda u: deviation * math.sqrt(2) * jax.lax.erf_inv(u)
 
@@ -91,7 +76,7 @@ def xavier(u: jax.Array) -> jax.Array:
     return math.sqrt(6 / sum(u.shape)) * u
 
 
-def spread(low: float, high: float) -> Law:
+def spread(low: float, high: float) -> Values:
     """Evenly spaced numbers along the last axis, not random."""
 
     def space(u: jax.Array) -> jax.Array:

@@ -1,6 +1,7 @@
 """Parts that several families share: dense maps, norms, and where strings begin."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -8,13 +9,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from identjax.models.parts import initial as laws
-from identjax.models.parts.initial import Law, declare
+from identjax.models.parts import initial
 
 
 def pad_axes(x: jax.Array, ndim: int) -> jax.Array:
     """Put axes of size 1 before those of `x`, for adding it to an array of `ndim` axes."""
     return x.reshape((1,) * (ndim - x.ndim) + x.shape)
+
+
+def each_layer(params: Any, name: str) -> Iterator[Any]:
+    """Go through the parameters of layers of one name, in order."""
+    for layer in range(sum(key.startswith(f"{name}_") for key in params)):
+        yield params[f"{name}_{layer}"]
 
 
 @jax.custom_vjp
@@ -44,17 +50,19 @@ class Linear(nn.Module):
 
     features: int
     bias: bool = True
-    kernel_law: Law | None = None
-    bias_law: Law | None = None
+    kernel_initial: initial.Values | None = None
+    bias_initial: initial.Values | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Apply the map to the last axis."""
-        default = laws.within(1 / math.sqrt(x.shape[-1]))
-        kernel = declare(self, "kernel", self.kernel_law or default, x.shape[-1], self.features)
+        default = initial.within(1 / math.sqrt(x.shape[-1]))
+        kernel = initial.declare(
+            self, "kernel", self.kernel_initial or default, x.shape[-1], self.features
+        )
         y = multiply(x, kernel)
         if self.bias:
-            b = declare(self, "bias", self.bias_law or default, self.features)
+            b = initial.declare(self, "bias", self.bias_initial or default, self.features)
             y = y + pad_axes(b, y.ndim)
         return y
 
@@ -72,13 +80,13 @@ class Norm(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Normalise `x`."""
         shape = x.shape[-2:] if self.kind == "head" else x.shape[-1:]
-        scale = declare(self, "scale", laws.ones, *shape)
+        scale = initial.declare(self, "scale", initial.ones, *shape)
         if self.kind != "rms":
             x = x - x.mean(-1, keepdims=True)
         x = x * lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + self.epsilon)
         x = x * pad_axes(scale, x.ndim)
         if self.kind == "layer":
-            x = x + pad_axes(declare(self, "bias", laws.zeros, x.shape[-1]), x.ndim)
+            x = x + pad_axes(initial.declare(self, "bias", initial.zeros, x.shape[-1]), x.ndim)
         return x
 
 
@@ -114,9 +122,9 @@ class CausalConv(nn.Module):
 
     def setup(self) -> None:
         """Declare kernel and bias, uniform within ±1/√width as in PyTorch."""
-        law = laws.within(1 / math.sqrt(self.width))
-        self.kernel = declare(self, "kernel", law, self.width, self.features)
-        self.bias = declare(self, "bias", law, self.features)
+        uniform = initial.within(1 / math.sqrt(self.width))
+        self.kernel = initial.declare(self, "kernel", uniform, self.width, self.features)
+        self.bias = initial.declare(self, "bias", uniform, self.features)
 
     def start(self, dtype: Any) -> jax.Array:
         """Give the window before the first token: zeros."""

@@ -1,15 +1,15 @@
 """What Stack-RNN and Tape-RNN share: an Elman controller that reads one cell of its memory."""
 
+import dataclasses
 import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from identjax.models.parts import initial as laws
-from identjax.models.parts.initial import Law, declare
+from identjax.models.parts import initial
 from identjax.models.parts.layers import pad_axes
-from identjax.models.parts.recurrent import Cell, squash
+from identjax.models.parts.recurrent import Cell, RecurrentModel, squash
 
 
 class Controller(Cell):
@@ -18,13 +18,16 @@ class Controller(Cell):
     The memory [..., N, C] has no parameters of its own, so N may be larger at test.
     """
 
-    def set_up_more(self, law: Law) -> None:
+    def set_up_more(self, uniform: initial.Values) -> None:
         """Declare the map from the cell that is read, and the maps from h."""
-        self.from_memory = declare(self, "from_memory", law, self.config.cell, self.config.hidden)
+        c = self.config
+        self.from_memory = initial.declare(self, "from_memory", uniform, c.cell, c.hidden)
         self.maps = {
             name: (
-                declare(self, f"{name}_kernel", laws.within(1 / math.sqrt(rows)), rows, columns),
-                declare(self, f"{name}_bias", laws.within(1 / math.sqrt(rows)), columns),
+                initial.declare(
+                    self, f"{name}_kernel", initial.within(1 / math.sqrt(rows)), rows, columns
+                ),
+                initial.declare(self, f"{name}_bias", initial.within(1 / math.sqrt(rows)), columns),
             )
             for name, (rows, columns) in self.map_sizes().items()
         }
@@ -61,3 +64,11 @@ def move(memory: jax.Array, by: int) -> jax.Array:
     if by > 0:
         return jnp.pad(memory[..., :-by, :], [*pad, (by, 0), (0, 0)])
     return jnp.pad(memory[..., -by:, :], [*pad, (0, -by), (0, 0)])
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryModel(RecurrentModel):
+    """A controller with a memory of `memory` cells that are `cell` wide."""
+
+    cell: int = 4
+    memory: int = 32

@@ -1,19 +1,22 @@
 """Stacks of recurrent cells: projections hoisted out of the scan, states set back at BOS."""
 
+import dataclasses
+import functools
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from identjax.models.linen import Net
-from identjax.models.model import Cache, Dropout
-from identjax.models.parts import initial as laws
+from identjax.models.linen import LinenModel, Net
+from identjax.models.model import Cache, Dropout, Move, Params
+from identjax.models.parts import initial
 from identjax.models.parts.dropout import drop
-from identjax.models.parts.initial import Law, declare
-from identjax.models.parts.layers import Linear
+from identjax.models.parts.layers import Linear, each_layer
 
 
 def squash(x: jax.Array, kind: str) -> jax.Array:
@@ -33,12 +36,12 @@ class Cell(nn.Module):
     def setup(self) -> None:
         """Declare the parameters, uniform within ±1/√hidden as in PyTorch."""
         hidden = self.config.hidden
-        law = laws.within(1 / math.sqrt(hidden))
-        self.project = Linear(self.gates * hidden, kernel_law=law, bias_law=law)
-        self.recurrent = declare(self, "recurrent", law, hidden, self.gates * hidden)
-        self.set_up_more(law)
+        uniform = initial.within(1 / math.sqrt(hidden))
+        self.project = Linear(self.gates * hidden, kernel_initial=uniform, bias_initial=uniform)
+        self.recurrent = initial.declare(self, "recurrent", uniform, hidden, self.gates * hidden)
+        self.set_up_more(uniform)
 
-    def set_up_more(self, law: Law) -> None:
+    def set_up_more(self, uniform: initial.Values) -> None:
         """Declare what a family has besides."""
 
     def weights(self) -> Any:
@@ -76,13 +79,11 @@ class RecurrentNet(Net):
     The first layer's projection is done once per word instead of once per position.
     """
 
-    cell: type[Cell]
-
     def setup(self) -> None:
         """Declare the embedding, the layers and the head."""
         c, v = self.config, self.config.vocabulary.size
-        self.embed = declare(self, "embed", laws.normal(1.0), v, c.embedding)
-        self.cells = [self.cell(c) for _ in range(getattr(c, "layers", 1))]
+        self.embed = initial.declare(self, "embed", initial.normal(1.0), v, c.embedding)
+        self.cells = [c.cell_type(c) for _ in range(getattr(c, "layers", 1))]
         self.head = Linear(v)
 
     def start(self, dtype: Any) -> Cache:
@@ -108,3 +109,48 @@ class RecurrentNet(Net):
         for cell in self.cells[1:]:
             x = cell(cell.project(x), starts_TxB)
         return jnp.swapaxes(self.head(drop(x, dropout)), 0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrentModel(LinenModel):
+    """An embedding, cells, and a linear head."""
+
+    embedding: int = 16
+    hidden: int = 64
+
+    cell_type: ClassVar[type[Cell]]
+
+    def net(self) -> Net:
+        """Make the network."""
+        return RecurrentNet(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class StackedModel(RecurrentModel):
+    """Layers of plain cells, with the options that LSTM and GRU share."""
+
+    hidden: int = 32
+    layers: int = 1
+
+    presets = {"small": {}, "paper": {"embedding": 10, "hidden": 64, "layers": 5}}  # noqa: RUF012
+    # Projections for all positions at once would leave the caches.
+    scans_on_cpu = True
+
+    def symmetries(self) -> Mapping[str, Move]:
+        """Declare that hidden units may stand in any order."""
+        return {"permute": functools.partial(permute_cells, self.hidden)}
+
+
+def permute_cells(hidden: int, params: Params, alpha: float, random: np.random.Generator) -> None:
+    """Give the hidden units of every cell another order, and what reads them alike."""
+    cells = list(each_layer(params, "cells"))
+    readers = [cell["project"] for cell in cells[1:]] + [params["head"]]
+    for cell, reader in zip(cells, readers, strict=True):
+        order = random.permutation(hidden)
+        cell["recurrent"] = cell["recurrent"][order]
+        for leaf in (cell["recurrent"], *cell["project"].values()):
+            gates = leaf.reshape(*leaf.shape[:-1], -1, hidden)
+            gates[...] = gates[..., order]
+        if "inner_bias" in cell:
+            cell["inner_bias"] = cell["inner_bias"][order]
+        reader["kernel"] = reader["kernel"][order]

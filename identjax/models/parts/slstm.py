@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from identjax.models.model import Cache
-from identjax.models.parts import initial as laws
+from identjax.models.parts import initial
 from identjax.models.parts.blocks import Mixer
-from identjax.models.parts.initial import Law, declare
 from identjax.models.parts.layers import CausalConv, Norm, Places, pad_axes
 from identjax.models.parts.mlstm import NEVER
 
@@ -47,7 +46,7 @@ def step_scalars(recurrent: jax.Array, inputs: jax.Array, state: Scalars) -> Sca
     return Scalars(nn.sigmoid(o) * c / n, c, n, m)
 
 
-def power_law(heads: int, width: int, depth: float) -> Law:
+def power_law(heads: int, width: int, depth: float) -> initial.Values:
     """Give biases [H, 4·K]: zeros, and for forgetting a power law that depends on the depth."""
 
     def fill(u: jax.Array) -> jax.Array:
@@ -67,12 +66,12 @@ class SLSTMMixer(Mixer):
         """Declare the maps, within heads; the recurrent ones begin at 0."""
         c = self.config
         k = c.d_model // c.heads
-        law = laws.normal((2 / (5 * k)) ** 0.5)
+        normal = initial.normal((2 / (5 * k)) ** 0.5)
         self.conv = CausalConv(c.d_model, c.d_conv)
-        self.from_conv = declare(self, "from_conv", law, c.heads, k, 2 * k)
-        self.from_input = declare(self, "from_input", law, c.heads, k, 2 * k)
-        self.recurrent = declare(self, "recurrent", laws.zeros, c.heads, k, 4 * k)
-        self.bias = declare(self, "bias", power_law(c.heads, k, self.depth), c.heads, 4 * k)
+        self.from_conv = initial.declare(self, "from_conv", normal, c.heads, k, 2 * k)
+        self.from_input = initial.declare(self, "from_input", normal, c.heads, k, 2 * k)
+        self.recurrent = initial.declare(self, "recurrent", initial.zeros, c.heads, k, 4 * k)
+        self.bias = initial.declare(self, "bias", power_law(c.heads, k, self.depth), c.heads, 4 * k)
         self.norm = Norm("head")
 
     def project(self, x: jax.Array, conv: jax.Array) -> jax.Array:
@@ -86,8 +85,7 @@ class SLSTMMixer(Mixer):
     def start(self, dtype: Any) -> Cache:
         """Give an empty window and an empty memory."""
         c = self.config
-        window = jnp.zeros((c.d_conv - 1, c.d_model), dtype)
-        return window, start_scalars((c.heads, c.d_model // c.heads), dtype)
+        return self.conv.start(dtype), start_scalars((c.heads, c.d_model // c.heads), dtype)
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
         """Read one position."""
