@@ -1,4 +1,4 @@
-"""Every architecture's `small` preset on a^n b^n: how many steps until the loss is the truth's.
+"""Ten architectures' `small` preset on a^n b^n: how many steps until the loss is the truth's.
 
 Claim: each reaches 0.01 nats per sequence for most of 8 seeds, the linear model included.
 Command: python -m launch.sweep --config=configs/architectures.py --workdir=results/architectures
@@ -47,5 +47,5 @@ def get_config() -> ConfigDict:
 
 
 def get_sweep(seeds: int = 8) -> Axis:
-    """All architectures, over initialisation seeds."""
+    """The architectures, over initialisation seeds."""
     return product(axis("architecture", ARCHITECTURES), axis("init_seed", range(seeds)))

@@ -1,10 +1,10 @@
-"""Rule extrapolation: six languages, every architecture, three optimizers, at equal loss.
+"""Rule extrapolation: six languages, ten architectures, three optimizers, at equal loss.
 
 Claim: members whose law is the truth's within a small ε obey the rule R1 on impossible prompts at
 rates that differ between architectures, and between seeds of one architecture.
 Command: python -m launch.sweep --config=configs/rule_extrapolation.py --workdir=results/rules
 Expected: 1,440 members in 180 groups; a night on two cores. `--config=…py:smoke` is an incomplete
-block of 96 members (each language with two architectures, every architecture at least once, AdamW):
+block of 96 members (each language with two architectures, each of the ten at least once, AdamW):
 under five minutes on two cores with its evaluation and report.
 """
 

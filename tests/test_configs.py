@@ -100,12 +100,13 @@ def test_case_2_has_two_sizes_of_everything_and_flips_where_the_others_stand() -
 
 def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything() -> None:
     path = ROOT / "configs" / "rule_extrapolation.py"
-    whole = plan_of(request_of(path))
+    module, whole = load(path), plan_of(request_of(path))
     cells = collections.Counter((m.language, m.architecture, m.optimizer) for m in whole.members)
     languages, architectures, optimizers = (set(found) for found in zip(*cells, strict=True))
     assert len(cells) == len(languages) * len(architectures) * len(optimizers)
     assert set(cells.values()) == {8}
-    assert architectures == set(MODELS)
+    assert architectures == set(module.ARCHITECTURES) <= set(MODELS)
+    assert (len(architectures), len(whole.members), len(whole.groups)) == (10, 1440, 180)
     block = plan_of(request_of(path, "smoke"))
     pairs = collections.Counter((m.language, m.architecture) for m in block.members)
     assert set(collections.Counter(language for language, _ in pairs).items()) == {
@@ -113,3 +114,4 @@ def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything(
     }
     assert {architecture for _, architecture in pairs} == architectures
     assert set(pairs.values()) == {8}
+    assert len(block.members) == 96

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 import pathlib
 from typing import Any
 
@@ -12,13 +11,14 @@ import numpy as np
 
 from identjax.keys import Purpose, key_for
 from identjax.languages.language import Language
+from identjax.models.costs import count_parameters
 from identjax.models.model import Model
 from identjax.predictor import Predictor
 from identjax.sweep.plan.groups import make_plan
 from identjax.sweep.plan.request import import_source, to_plain
 from identjax.training.member import Member
 
-CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
+CONFIG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "bench.py"
 
 
 class LeftOut(Exception):
@@ -57,14 +57,13 @@ class Setup:
     @functools.cached_property
     def parameter_count(self) -> int:
         """Numbers that a member learns."""
-        shapes = jax.eval_shape(self.model.init, jax.random.key(0))
-        return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+        return count_parameters(self.model)
 
 
-def load_setup(name: str, members: int, **changes: Any) -> Setup:
+def load_setup(size: str, members: int, **changes: Any) -> Setup:
     """Read a configuration of the bench, with some fields changed."""
-    module = import_source(str(CONFIGS / f"{name}.py"))
-    config = to_plain(module.get_config()) | changes
+    module = import_source(str(CONFIG))
+    config = to_plain(module.get_config(size)) | changes
     plan = make_plan(config, module.get_sweep(members), extra_fields=["members"])
     (group,) = plan.groups
     return Setup(group.members, group.width)

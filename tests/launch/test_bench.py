@@ -34,7 +34,7 @@ TRIAL = Effort(rounds=2, least_seconds=0.0, smoke=True)
 @pytest.fixture(scope="module")
 def small() -> Setup:
     """Configuration S, shrunk."""
-    return load_setup("bench_s", 2, max_length=8, batch=4, model={"transformer": SMALL})
+    return load_setup("s", 2, max_length=8, batch=4, model={"transformer": SMALL})
 
 
 def drift() -> tuple[Callable[[str, float], Case], Callable[[], float], list[str]]:
@@ -207,12 +207,12 @@ def test_the_least_work_of_strings_is_that_of_each_alone(small: Setup) -> None:
     assert count_least(small) == pytest.approx(alone)
 
 
-@pytest.mark.parametrize("name", ["bench_s", "bench_p"])
-def test_the_one_check_of_a_bench_configuration_is_at_its_end(name: str) -> None:
-    config = import_source(str(ROOT / "configs" / f"{name}.py")).get_config()
+@pytest.mark.parametrize("size", ["s", "p"])
+def test_the_one_check_of_a_bench_configuration_is_at_its_end(size: str) -> None:
+    config = import_source(str(ROOT / "configs" / "bench.py")).get_config(size)
     config.steps = 7
     assert config.check_every == 7
-    member = load_setup(name, 3).member
+    member = load_setup(size, 3).member
     assert (member.check_every, member.dropout, member.optimizer) == (member.steps, 0.1, "adamw")
 
 

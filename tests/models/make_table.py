@@ -1,6 +1,7 @@
 """Bring docs/architectures.md up to date: python -m tests.models.make_table."""
 
 import pathlib
+from collections.abc import Iterable
 
 from identjax import models
 from identjax.models.costs import count_parallel, count_parameters, count_step
@@ -9,18 +10,6 @@ from identjax.vocabulary import Vocabulary
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "architectures.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 LENGTHS = {"small": 32, "paper": 256}
-ORDER = [
-    "transformer",
-    "rnn",
-    "gru",
-    "lstm",
-    "mamba",
-    "lru",
-    "xlstm",
-    "linear",
-    "stack_rnn",
-    "tape_rnn",
-]
 
 
 def write_number(x: float) -> str:
@@ -31,13 +20,13 @@ def write_number(x: float) -> str:
     return f"{x:.2g}"
 
 
-def make_table() -> str:
+def make_table(names: Iterable[str]) -> str:
     lines = [
         "| architecture | preset | max length | parameters | FLOPs per token read, in parallel "
         "| FLOPs per token generated |",
         "|---|---|---|---|---|---|",
     ]
-    for name in ORDER:
+    for name in names:
         for preset, length in LENGTHS.items():
             model = models.make(
                 name, vocabulary=Vocabulary(("a", "b")), max_length=length, preset=preset
@@ -54,6 +43,15 @@ def split_page() -> tuple[str, str, str]:
     return before, table, after
 
 
+def names_in(table: str) -> list[str]:
+    """The architectures that have rows, in their order."""
+    return list(
+        dict.fromkeys(row.split(" | ")[0].removeprefix("| ") for row in table.splitlines()[2:])
+    )
+
+
 if __name__ == "__main__":
-    before, _, after = split_page()
-    PAGE.write_text(before + BEGIN + make_table() + END + after, encoding="utf-8")
+    before, table, after = split_page()
+    # Those that are not there yet come last.
+    names = dict.fromkeys([*names_in(table), *models.MODELS])
+    PAGE.write_text(before + BEGIN + make_table(names) + END + after, encoding="utf-8")

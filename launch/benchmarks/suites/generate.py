@@ -51,4 +51,4 @@ def measure(options: Options) -> list[Contest]:
 def make_setup(options: Options) -> tuple[Setup, int]:
     """Give the Transformer of configuration S at the papers' length; a trial shrinks it."""
     length, members = options.effort.pick((256, 32), (12, 2))
-    return load_setup("bench_s", members, max_length=length, batch=length // 2), members
+    return load_setup("s", members, max_length=length, batch=length // 2), members

@@ -44,7 +44,7 @@ def make_setup(options: Options, name: str, members: int) -> Setup:
     """Give members on a^n b^n without dropout."""
     length = lengths(options)[0]
     changes = {"architecture": name, "preset": "small", "model": {}, "dropout": 0.0}
-    return load_setup("bench_s", members, max_length=length, steps=FOREVER, **changes)
+    return load_setup("s", members, max_length=length, steps=FOREVER, **changes)
 
 
 def many(options: Options) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ def _compete(options: Options, title: str, unit: str, cases: list[Case]) -> Cont
 def compare_forms(options: Options, name: str, length: int) -> Contest:
     """Time the parallel form against the scan of cached steps, the one that is chosen first."""
     changes = {"architecture": name, "preset": "small", "model": {}, "batch": length // 2}
-    setup = load_setup("bench_s", 1, max_length=length, **changes)
+    setup = load_setup("s", 1, max_length=length, **changes)
     member: Learner = jax.tree.map(lambda leaf: leaf[0], stack_members(setup.model, 1))
     tokens = jnp.asarray(setup.padded_BxT[:16], jnp.int32)
     parallel = jax.jit(lambda one, rows: one.score_in_parallel(rows))

@@ -22,7 +22,7 @@ def measure(options: Options) -> list[Contest]:
     """Compare untrained LSTMs along drawn strings of a^n b^n."""
     members, strings, length = options.effort.pick((1000, 128, 64), (6, 4, 8))
     setup = load_setup(
-        "bench_s", members, architecture="lstm", preset="small", model={}, max_length=length
+        "s", members, architecture="lstm", preset="small", model={}, max_length=length
     )
     stack = stack_members(setup.model, members)
     tokens = np.asarray(setup.language.sample(jax.random.key(0), strings))[:, :length]

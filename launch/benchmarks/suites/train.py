@@ -40,7 +40,7 @@ def make_setup(options: Options, members: int) -> Setup:
     changes: dict[str, Any] = {"steps": FOREVER}
     if options.effort.smoke:
         changes |= {"max_length": 8, "batch": 4, "model": {"transformer": SMALL}}
-    return load_setup(f"bench_{options.size}", members, **changes)
+    return load_setup(options.size, members, **changes)
 
 
 def steps_of(options: Options) -> int:
