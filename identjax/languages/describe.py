@@ -19,21 +19,22 @@ def describe_language(lang: Language) -> list[str]:
     >>> describe_language(languages.make("L3", max_length=8))[5]
     'strings        4'
     """
-    definition = lang.definition
+    kind = type(lang.definition)
+    rules = _paragraph(kind.rules) if isinstance(kind.rules, property) else ", ".join(lang.rules)
     try:
         bits = lang.entropy / np.log(2)
         entropy = f"{lang.entropy:.6g} nats per string ({bits:.4g} bits)"
     except ConfigError as error:
         entropy = f"not exact here ({error.allowed})"
     return [
-        f"{lang.name}: {_paragraph(type(definition))}",
+        f"{lang.name}: {_paragraph(kind)}",
         f"max length     {lang.max_length}",
         f"alphabet       {' '.join(lang.vocabulary.symbols[:MOST_SHOWN])}",
-        f"Chomsky class  {lang.definition.chomsky} (without a maximum length)",
+        f"Chomsky class  {kind.chomsky} (without a maximum length)",
         f"entropy        {entropy}",
         f"strings        {_count(lang.count)}",
         f"mean length    {lang.mean_targets - 1:.6g}",
-        f"rules          {_paragraph(type(definition).rules)}",
+        f"rules          {rules}",
     ]
 
 

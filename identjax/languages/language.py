@@ -13,9 +13,8 @@ from identjax.errors import ConfigError, unknown_name
 from identjax.keys import Purpose, key_for
 from identjax.languages.definition import LANGUAGES, Definition, LengthSampler
 from identjax.languages.judge import BoundRule, bind, check_tokens
-from identjax.languages.law.draw import sample_by_scan
+from identjax.languages.law.draw import Pool, sample_by_scan
 from identjax.languages.law.graph import Support
-from identjax.languages.law.pool import Pool, build_pool
 from identjax.languages.law.uniform import RuleDefinition
 from identjax.languages.prompts import (
     CLASSIFIED_UP_TO,
@@ -80,7 +79,7 @@ class Language(Wrapper):
     def of(cls, definition: Definition) -> "Language":
         """Make the language of a definition."""
         found = _support(definition, 4096)
-        return cls(definition.build(), build_pool(*found) if found else None, definition)
+        return cls(definition.build(), Pool.of(*found) if found else None, definition)
 
     @classmethod
     def from_rules(cls, alphabet: Iterable[str], rule: Rule, max_length: int) -> "Language":
@@ -156,13 +155,9 @@ class Language(Wrapper):
             return sample_by_scan(self.core, key, n)
         return self.core.sample(key, n)
 
-    def sample_given_length(self, key: jax.Array, lengths_N: jax.Array) -> jax.Array:
-        """Draw one string of each length from p(· | length); all PAD where there is none."""
-        return self.by_length.sample(key, lengths_N)
-
     @property
     def by_length(self) -> LengthSampler:
-        """The sampler behind `sample_given_length`: a pytree, to be passed into jit."""
+        """The sampler from p(· | length), a pytree to pass into jit; all PAD if it has none."""
         return _by_length(self.definition)
 
     @property

@@ -79,5 +79,5 @@ def test_samples_of_a_length_follow_the_law_given_it(name: str) -> None:
         check_frequencies(draws, truth.tokens[among], p / p.sum())
     absent = np.flatnonzero(lang.length_probs == 0)
     if len(absent):
-        rows = np.asarray(lang.sample_given_length(jax.random.key(0), jnp.asarray(absent)))
+        rows = np.asarray(lang.by_length.sample(jax.random.key(0), jnp.asarray(absent)))
         assert (rows[:, 1:] == lang.vocabulary.pad).all()

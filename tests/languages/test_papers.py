@@ -105,7 +105,7 @@ def test_scoring_stays_small(name: str) -> None:
 def test_long_draws_are_strings_of_their_length(name: str, options: dict) -> None:
     lang = languages.make(name, 160, **options)
     lengths = np.array([2, 66, 100, 158, 160] * 10)
-    tokens = np.asarray(lang.sample_given_length(jax.random.key(0), jnp.asarray(lengths)))
+    tokens = np.asarray(lang.by_length.sample(jax.random.key(0), jnp.asarray(lengths)))
     np.testing.assert_array_equal((tokens < lang.vocabulary.eos).sum(1), lengths)
     assert np.isfinite(np.asarray(log_prob_of(lang.score(tokens), tokens))).all()
     # The last symbol is told by one far before it: the one two further on is of another kind.

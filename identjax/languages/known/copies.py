@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from identjax.languages.definition import Definition, LengthSampler, register
+from identjax.languages.definition import LengthSampler, register
 from identjax.languages.law.draw import score_by_views
-from identjax.languages.law.even import frame_even, spread_evenly
+from identjax.languages.law.even import EvenDefinition, EvenSampler, frame_even
 from identjax.languages.law.leaves import as_leaf
 from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
 from identjax.languages.rules import Rule, even
@@ -108,11 +108,8 @@ class Copies(Predictor):
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """Draw the hidden length, then w, and write it twice."""
-        length_key, string_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
-        most = self.max_length // 2
-        lengths_N = 2 * jax.random.randint(length_key, (n,), 1, most + 1, jnp.int32)
         writer = CopyByLength(self.half_lengths, self.vocabulary, self.max_length)
-        return writer.sample(string_key, lengths_N)
+        return writer.sample_lengths_too(key, n)
 
 
 def mark_passed(word: int, length: jax.Array) -> jax.Array:
@@ -143,7 +140,7 @@ def log_fraction(words: list[jax.Array]) -> jax.Array:
 
 @register("copy", "ww")
 @dataclasses.dataclass(frozen=True)
-class CopyDefinition(Definition):
+class CopyDefinition(EvenDefinition):
     """ww with w over a and b: |w| uniform on 1..⌊L/2⌋, then w uniform; p = 1/⌊L/2⌋ · 2^−|w|.
 
     >>> CopyDefinition(4).count
@@ -154,24 +151,9 @@ class CopyDefinition(Definition):
     symbols: ClassVar[tuple[str, ...]] = SYMBOLS
 
     @property
-    def least(self) -> int:
-        """One symbol, twice."""
-        return 2
-
-    @property
-    def half(self) -> int:
-        """The longest w."""
-        return self.max_length // 2
-
-    @property
     def entropy(self) -> float:
         """Of the length, and log 2 for each symbol of w."""
         return float(np.log(self.half) + np.log(2) * (self.half + 1) / 2)
-
-    @functools.cached_property
-    def length_probs(self) -> np.ndarray:
-        """Uniform over even lengths."""
-        return spread_evenly(self.max_length)
 
     @property
     def count(self) -> int | None:
@@ -197,12 +179,8 @@ class CopyDefinition(Definition):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class CopyByLength(LengthSampler):
-    """Uniform w's; `nothing` is a leaf, so that samplers stack."""
-
-    nothing: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
+class CopyByLength(EvenSampler):
+    """Uniform w's, without numbers."""
 
     @jax.jit
     def sample(self, key: jax.Array, lengths_N: jax.Array) -> jax.Array:

@@ -13,13 +13,14 @@ import numpy as np
 from scipy.special import gammaln
 
 from identjax.errors import ConfigError
-from identjax.languages.definition import Definition, LengthSampler, register
+from identjax.languages.definition import LengthSampler, register
 from identjax.languages.law.brackets import (
     CappedByLength,
     DyckByLength,
     make_brackets,
     name_brackets,
 )
+from identjax.languages.law.even import EvenDefinition
 from identjax.languages.law.graph import Graph, even_out, explore
 from identjax.languages.law.leaves import as_leaf
 from identjax.languages.rules import Rule, matched, starts_with
@@ -29,20 +30,10 @@ MOST_ENTRIES = 2**24
 
 
 @dataclasses.dataclass(frozen=True)
-class BracketDefinition(Definition):
+class BracketDefinition(EvenDefinition):
     """What L4, L6 and Dyck words share: two rules, each about one kind of bracket."""
 
     completion_from: ClassVar[int | None] = 3
-
-    @property
-    def least(self) -> int:
-        """One pair."""
-        return 2
-
-    @property
-    def half(self) -> int:
-        """The largest number of pairs."""
-        return self.max_length // 2
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Two regular languages with an even number of a's: b then any mix (L1), b's then a's (L2)."""
 
+import abc
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -12,39 +13,53 @@ from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.rules import Rule, contains, even, ordered, starts_with
 
 
-@register("L1", "even_a")
 @dataclasses.dataclass(frozen=True)
-class EvenAfterB(AutomatonDefinition):
-    """b, then any mix with an even number of a's.
-
-    p = 1/L · 1/(⌊(l−1)/2⌋+1) · 1/C(l−1, 2k) for l symbols of which 2k are a: the length is
-    uniform on 1..L, k is uniform on 0..⌊(l−1)/2⌋, and the symbols after b are shuffled
-    (Mészáros et al. 2024, L1). State: the numbers of a's and of b's.
-
-    >>> EvenAfterB(3).count, EvenAfterB(3).rules["R1"] == even("a")
-    (4, True)
-    """
+class EvenCount(AutomatonDefinition):
+    """An even number of a's, uniform over what is possible. State: the numbers of a's and b's."""
 
     chomsky: ClassVar[str] = "regular"
     symbols: ClassVar[tuple[str, ...]] = ("a", "b")
     start: ClassVar[Any] = (0, 0)
 
     def step(self, states: np.ndarray, symbol: int) -> tuple[np.ndarray, np.ndarray]:
-        """Count; an a cannot be the first symbol."""
+        """Count, where the symbol may follow."""
         moved = states.copy()
         moved[:, symbol] += 1
-        first = states.sum(1) == 0
-        return moved, np.where(first & (symbol == 0), -np.inf, 0.0)
+        return moved, np.where(self.fits(states, symbol), 0.0, -np.inf)
+
+    @abc.abstractmethod
+    def fits(self, states: np.ndarray, symbol: int) -> np.ndarray:
+        """Tell where a symbol may follow."""
 
     def weigh(self, states: np.ndarray) -> np.ndarray:
-        """Weigh an even number of a's by its share of the length, and shuffles alike."""
+        """Weigh an even number of a's by its share of the length."""
         a, length = states[:, 0], states.sum(1)
-        n = np.maximum(length - 1, 0)
-        log_ways = (
-            gammaln(n + 1) - gammaln(np.minimum(a, n) + 1) - gammaln(np.maximum(n - a, 0) + 1)
-        )
-        log_w = -np.log(n // 2 + 1) - log_ways
+        log_w = -np.log(np.maximum(length - 1, 0) // 2 + 1)
         return np.where((a % 2 == 0) & (length > 0), log_w, -np.inf)
+
+
+@register("L1", "even_a")
+@dataclasses.dataclass(frozen=True)
+class EvenAfterB(EvenCount):
+    """b, then any mix with an even number of a's.
+
+    p = 1/L · 1/(⌊(l−1)/2⌋+1) · 1/C(l−1, 2k) for l symbols of which 2k are a: the length is
+    uniform on 1..L, k is uniform on 0..⌊(l−1)/2⌋, and the symbols after b are shuffled
+    (Mészáros et al. 2024, L1).
+
+    >>> EvenAfterB(3).count, EvenAfterB(3).rules["R1"] == even("a")
+    (4, True)
+    """
+
+    def fits(self, states: np.ndarray, symbol: int) -> np.ndarray:
+        """Tell that an a is not the first symbol."""
+        return (symbol == 1) | (states.sum(1) > 0)
+
+    def weigh(self, states: np.ndarray) -> np.ndarray:
+        """Weigh all shuffles of what follows the b alike."""
+        a, n = states[:, 0], np.maximum(states.sum(1) - 1, 0)
+        ways = gammaln(n + 1) - gammaln(np.minimum(a, n) + 1) - gammaln(np.maximum(n - a, 0) + 1)
+        return super().weigh(states) - ways
 
     @property
     def rules(self) -> Mapping[str, Rule]:
@@ -63,32 +78,19 @@ class EvenAfterB(AutomatonDefinition):
 
 @register("L2", "bnam")
 @dataclasses.dataclass(frozen=True)
-class EvenRun(AutomatonDefinition):
+class EvenRun(EvenCount):
     """b^(l−2k) a^(2k), at least one b.
 
     p = 1/L · 1/(⌊(l−1)/2⌋+1): the length l is uniform on 1..L, k is uniform on 0..⌊(l−1)/2⌋
-    (Mészáros et al. 2024, L2). State: the numbers of a's and of b's.
+    (Mészáros et al. 2024, L2).
 
     >>> round(EvenRun(256).entropy / 257, 5)
     0.03667
     """
 
-    chomsky: ClassVar[str] = "regular"
-    symbols: ClassVar[tuple[str, ...]] = ("a", "b")
-    start: ClassVar[Any] = (0, 0)
-
-    def step(self, states: np.ndarray, symbol: int) -> tuple[np.ndarray, np.ndarray]:
-        """Count; an a needs a b before it, a b no a."""
-        moved = states.copy()
-        moved[:, symbol] += 1
-        fits = states[:, 1] > 0 if symbol == 0 else states[:, 0] == 0
-        return moved, np.where(fits, 0.0, -np.inf)
-
-    def weigh(self, states: np.ndarray) -> np.ndarray:
-        """Weigh an even number of a's by its share of the length."""
-        a, length = states[:, 0], states.sum(1)
-        log_w = -np.log(np.maximum(length - 1, 0) // 2 + 1)
-        return np.where((a % 2 == 0) & (length > 0), log_w, -np.inf)
+    def fits(self, states: np.ndarray, symbol: int) -> np.ndarray:
+        """Tell that an a has a b before it, and a b no a."""
+        return states[:, 1] > 0 if symbol == 0 else states[:, 0] == 0
 
     @property
     def rules(self) -> Mapping[str, Rule]:

@@ -114,7 +114,8 @@ class Parser(Predictor):
         """Add the left spines below what begins: Σ_d outer[C, m+d] spine[C, A, d], [N, L+1]."""
         lengths = jnp.arange(self.max_length + 1)
         at = lengths[:, None] + lengths[None]
-        whole = jnp.where((at <= self.max_length)[None], _take(outer_NxL, at), -jnp.inf)
+        whole = outer_NxL[:, jnp.minimum(at, self.max_length)]
+        whole = jnp.where((at <= self.max_length)[None], whole, -jnp.inf)
         return logsumexp(whole[:, None] + self.log_spine[:, :, None, :], axis=(0, 3))
 
     def _complete(self, inside: jax.Array, word_N: jax.Array, t: jax.Array) -> jax.Array:
@@ -147,10 +148,6 @@ class Parser(Predictor):
         mine_NxR = jnp.arange(self.log_words.shape[0])[:, None] == self.rule[role][None]
         mine = mine_NxR.reshape(*mine_NxR.shape, *[1] * (values.ndim - 1))
         return logsumexp(jnp.where(mine, values[None], -jnp.inf), axis=1)
-
-
-def _take(outer_NxL: jax.Array, at: jax.Array) -> jax.Array:
-    return outer_NxL[:, jnp.minimum(at, outer_NxL.shape[1] - 1)]
 
 
 @register("pcfg")

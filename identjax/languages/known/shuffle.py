@@ -13,7 +13,7 @@ from scipy.special import comb
 from identjax.languages.definition import LengthSampler, register
 from identjax.languages.known.nested import BracketDefinition
 from identjax.languages.law.draw import choose_by, score_by_views
-from identjax.languages.law.even import frame_even, spread_evenly
+from identjax.languages.law.even import EvenSampler, frame_even
 from identjax.languages.law.leaves import as_leaf, as_log_leaf
 from identjax.languages.law.modes import ENDED, FRESH, READING, next_mode
 from identjax.predictor import Predictor, State
@@ -110,11 +110,8 @@ class Shuffle(Predictor):
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """Draw the hidden length, then run the generator."""
-        length_key, string_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
-        most = self.log_larger.shape[0]
-        lengths_N = 2 * jax.random.randint(length_key, (n,), 1, most, jnp.int32)
         generator = ShuffleByLength(self.log_larger, self.vocabulary, self.max_length)
-        return generator.sample(string_key, lengths_N)
+        return generator.sample_lengths_too(key, n)
 
 
 @register("L6", "shuffled_brackets")
@@ -147,11 +144,6 @@ class ShuffledBrackets(BracketDefinition):
             spent += cost
             total += spent + float((p * after).sum())
         return float(np.log(half) + total / half)
-
-    @functools.cached_property
-    def length_probs(self) -> np.ndarray:
-        """Uniform over even lengths."""
-        return spread_evenly(self.max_length)
 
     @property
     def count(self) -> int | None:
@@ -208,12 +200,8 @@ def _to_next_opening(p: np.ndarray, n: int) -> tuple[np.ndarray, float]:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class ShuffleByLength(LengthSampler):
-    """L6's generator; `nothing` is a leaf, so that samplers stack."""
-
-    nothing: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
+class ShuffleByLength(EvenSampler):
+    """L6's generator, without numbers."""
 
     @jax.jit
     def sample(self, key: jax.Array, lengths_N: jax.Array) -> jax.Array:

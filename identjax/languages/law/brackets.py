@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from identjax.languages.definition import LengthSampler
 from identjax.languages.law.draw import sample_by_scan, score_by_views
-from identjax.languages.law.even import frame_even
+from identjax.languages.law.even import EvenSampler, frame_even
 from identjax.languages.law.leaves import as_leaf
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
@@ -153,12 +152,8 @@ def name_brackets(kinds: int) -> tuple[str, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class NestedByLength(LengthSampler):
-    """Draws nested brackets of given even lengths, from a table of p(open)."""
-
-    p_open: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
+class NestedByLength(EvenSampler):
+    """Draws nested brackets of given lengths; the numbers are a table of p(open)."""
 
     @abc.abstractmethod
     def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
@@ -200,7 +195,7 @@ class CappedByLength(NestedByLength):
 
     def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
         """Look up by the brackets so far."""
-        return self.p_open[lengths_N // 2, o_N, c_N]
+        return self.numbers[lengths_N // 2, o_N, c_N]
 
 
 @jax.tree_util.register_dataclass
@@ -210,4 +205,4 @@ class DyckByLength(NestedByLength):
 
     def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
         """Look up by what is left."""
-        return self.p_open[jnp.maximum(lengths_N - o_N - c_N, 0), o_N - c_N]
+        return self.numbers[jnp.maximum(lengths_N - o_N - c_N, 0), o_N - c_N]

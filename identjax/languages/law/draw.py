@@ -3,6 +3,7 @@
 Axes: N string, T position, V vocabulary, K choice.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -12,7 +13,9 @@ import numpy as np
 from jax import lax
 
 from identjax.languages.law.graph import Support, list_strings
+from identjax.languages.law.leaves import as_leaf
 from identjax.predictor import Predictor, State
+from identjax.vocabulary import Tokens
 
 BLOCK = 256
 # States with their laws, [N, V].
@@ -38,9 +41,37 @@ def cumulate(log_p: jax.Array) -> jax.Array:
     return jnp.where(index >= last, 2, jnp.cumsum(jnp.exp(log_p), -1))
 
 
+def sum_up(log_p_QxE: np.ndarray) -> np.ndarray:
+    """Cumulative probabilities, 2 from the last possible one on."""
+    possible = log_p_QxE > -np.inf
+    sums = np.cumsum(np.where(possible, np.exp(log_p_QxE), 0), -1)
+    later = np.cumsum(possible[..., ::-1], -1)[..., ::-1]
+    return np.where(later - possible == 0, 2, sums).astype(np.float32)
+
+
 def pick(sums_NxK: jax.Array, u_N: jax.Array) -> jax.Array:
     """Choose from cumulative sums, never an impossible one."""
     return (sums_NxK <= u_N[:, None]).sum(1, dtype=jnp.int32)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """All strings [S, T] with the cumulative sums of their probabilities [S]."""
+
+    tokens: jax.Array
+    cumulative: jax.Array
+
+    @functools.partial(jax.jit, static_argnames=("n",))
+    def sample(self, key: jax.Array, n: int) -> jax.Array:
+        """Draw n strings with one random word each."""
+        u_N = jax.random.uniform(key, (n,))
+        return self.tokens[jnp.searchsorted(self.cumulative, u_N, side="right")]
+
+    @classmethod
+    def of(cls, tokens_SxT: Tokens, log_p_S: np.ndarray) -> "Pool":
+        """Make the pool of a support."""
+        return cls(as_leaf(tokens_SxT), as_leaf(sum_up(log_p_S[None])[0]))
 
 
 @functools.partial(jax.jit, static_argnames=("n",))

@@ -1,18 +1,51 @@
 """Languages whose strings have even lengths only."""
 
+import dataclasses
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from identjax.languages.definition import Definition, LengthSampler
 from identjax.vocabulary import Vocabulary
 
 
-def spread_evenly(max_length: int) -> np.ndarray:
-    """The law of lengths that is uniform on 2, 4, … up to the maximum, [max_length+1]."""
-    half = max_length // 2
-    found = np.zeros(max_length + 1)
-    found[2 : 2 * half + 1 : 2] = 1 / half
-    return found
+@dataclasses.dataclass(frozen=True)
+class EvenDefinition(Definition):
+    """A language of strings of even lengths, uniform on 2, 4, … unless it says otherwise."""
+
+    @property
+    def least(self) -> int:
+        """Two symbols."""
+        return 2
+
+    @property
+    def half(self) -> int:
+        """Half the longest length."""
+        return self.max_length // 2
+
+    @functools.cached_property
+    def length_probs(self) -> np.ndarray:
+        """Uniform over even lengths."""
+        found = np.zeros(self.max_length + 1)
+        found[2 : 2 * self.half + 1 : 2] = 1 / self.half
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class EvenSampler(LengthSampler):
+    """Draws strings of given even lengths; some have no numbers, but samplers stack by a leaf."""
+
+    numbers: jax.Array
+    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
+    max_length: int = dataclasses.field(metadata={"static": True})
+
+    def sample_lengths_too(self, key: jax.Array, n: int) -> jax.Array:
+        """Draw n strings of even lengths, all alike likely."""
+        length_key, string_key = (jax.random.fold_in(key, purpose) for purpose in range(2))
+        halves_N = jax.random.randint(length_key, (n,), 1, self.max_length // 2 + 1, jnp.int32)
+        return self.sample(string_key, 2 * halves_N)
 
 
 def frame_even(symbols_NxL: jax.Array, lengths_N: jax.Array, vocabulary: Vocabulary) -> jax.Array:

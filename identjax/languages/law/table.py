@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from identjax.languages.law.draw import pick
+from identjax.languages.law.draw import pick, sum_up
 from identjax.languages.law.graph import NONE, Graph
 from identjax.languages.law.leaves import as_leaf
 from identjax.predictor import Predictor, State
@@ -103,11 +103,3 @@ def make_table(
     cumulative[:q] = sum_up(log_p_QxE)
     leaves = as_leaf(next_state), as_leaf(log_p), as_leaf(cumulative)
     return TableLaw(*leaves, vocabulary, max_length)
-
-
-def sum_up(log_p_QxE: np.ndarray) -> np.ndarray:
-    """Cumulative probabilities, 2 from the last possible one on."""
-    possible = log_p_QxE > -np.inf
-    sums = np.cumsum(np.where(possible, np.exp(log_p_QxE), 0), -1)
-    later = np.cumsum(possible[..., ::-1], -1)[..., ::-1]
-    return np.where(later - possible == 0, 2, sums).astype(np.float32)
