@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import inspect
 import pathlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -242,6 +243,24 @@ def test_a_name_says_one_file_and_one_class() -> None:
                 classes[node.name].append(str(path))
     assert {name: paths for name, paths in files.items() if len(paths) > 1} == {}
     assert {name: paths for name, paths in classes.items() if len(paths) > 1} == {}
+
+
+def undocumented(module: str) -> Iterator[str]:
+    """Name the public methods of which neither they nor what they override say what they do."""
+    for name, found in vars(sys.modules[module]).items():
+        if not (inspect.isclass(found) and found.__module__ == module):
+            continue
+        for method in vars(found).keys() - found.__annotations__.keys():
+            said = [vars(base)[method] for base in found.__mro__ if method in vars(base)]
+            public = not method.startswith("_") and callable(getattr(found, method))
+            if public and not any(map(inspect.getdoc, said)):
+                yield f"{module}.{name}.{method}"
+
+
+def test_every_public_method_says_what_it_does_or_overrides_one_that_does() -> None:
+    list(BLOCKS)
+    modules = [name for name in sys.modules if f"{name}.".startswith("identjax.")]
+    assert [method for module in modules for method in undocumented(module)] == []
 
 
 def function_lengths(path: pathlib.Path) -> Iterator[tuple[str, int]]:

@@ -148,19 +148,15 @@ class Tempered(Wrapper):
     temperature: jax.Array
 
     def start(self) -> State:
-        """Start the predictor."""
         return self.core.start()
 
     def advance(self, state: State, token: jax.Array) -> State:
-        """Advance the predictor."""
         return self.core.advance(state, token)
 
     def log_probs(self, state: State) -> jax.Array:
-        """Temper the law of the state."""
         return self._temper(self.core.log_probs(state))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
-        """Temper the predictor's score."""
         return self._temper(self.core.score(tokens_NxT))
 
     def _temper(self, log_p: jax.Array) -> jax.Array:

@@ -142,7 +142,6 @@ class ListedDefinition(Definition):
         return None if self.listed is None else len(self.listed[1])
 
     def enumerate(self) -> Support:
-        """List all strings."""
         assert self.listed is not None, "called where the strings were counted"
         return self.listed
 

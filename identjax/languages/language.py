@@ -130,15 +130,12 @@ class Language(Wrapper):
         return _support(self.definition, limit)
 
     def start(self) -> State:
-        """Start the law."""
         return self.core.start()
 
     def advance(self, state: State, token: jax.Array) -> State:
-        """Advance the law."""
         return self.core.advance(state, token)
 
     def log_probs(self, state: State) -> jax.Array:
-        """Give the law."""
         return self.core.log_probs(state)
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
@@ -148,7 +145,6 @@ class Language(Wrapper):
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
-        """Draw n strings, [n, max_length+2]."""
         if self.pool is not None:
             return self.pool.sample(key, n)
         if type(self.core).sample is Predictor.sample:

@@ -32,7 +32,6 @@ class LinenModel(Model):
         """Make the network; its `config` is this model."""
 
     def init(self, key: jax.Array) -> Params:
-        """Draw the parameters of one member."""
         tokens = jnp.zeros((1, 2), jnp.int32)
         declared = jax.eval_shape(self.net().init, key, tokens)
         return draw(key, declared["params"])
@@ -40,7 +39,6 @@ class LinenModel(Model):
     def logits(
         self, params: Params, tokens_BxT: jax.Array, dropout: Dropout | None = None
     ) -> jax.Array:
-        """Apply the network's parallel form."""
         self.check_params(params)
         if not self.packs:
             self.check_positions(tokens_BxT.shape[1])
@@ -53,7 +51,6 @@ class LinenModel(Model):
         return self.net().apply({"params": params}, dtype, method="start")
 
     def advance(self, params: Params, cache: Cache, token: jax.Array) -> tuple[Cache, jax.Array]:
-        """Apply the network's cached step."""
         moved = self.net().apply({"params": params}, cache, token, method="advance")
         return cast(tuple[Cache, jax.Array], moved)
 

@@ -161,20 +161,17 @@ class Learner(Wrapper):
         return {name: np.asarray(leaf) for name, (_, leaf) in zip(names, leaves, strict=True)}
 
     def start(self) -> State:
-        """Start with an empty cache."""
         cache = self.model.start(self.params)
         # The logits' dtype is the parameters' own, so that float64 members stay float64.
         shape = jax.eval_shape(lambda: self.model.advance(self.params, cache, jnp.int32(0))[1])
         return cache, jnp.zeros(shape.shape, shape.dtype), jnp.bool_(False)
 
     def advance(self, state: State, token: jax.Array) -> State:
-        """Read one token with the model's cached step."""
         cache, _, ended = state
         cache, logits_V = self.model.advance(self.params, cache, token)
         return cache, logits_V, ended | (token == self.vocabulary.eos)
 
     def log_probs(self, state: State) -> jax.Array:
-        """Give the law that the logits of the last step mean."""
         _, logits_V, ended = state
         return jnp.where(ended, self._after_end(logits_V), mask(logits_V, self.vocabulary))
 

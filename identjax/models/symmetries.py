@@ -68,7 +68,6 @@ class Unchanged(Change):
     scales = draws = False
 
     def exact_for(self, model: Model) -> str:
-        """Suits every model."""
         return ""
 
     def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
@@ -82,11 +81,9 @@ class Declared(Change):
     needs: ClassVar[str]
 
     def exact_for(self, model: Model) -> str:
-        """Needs a model that declares it."""
         return "" if self.name in model.symmetries() else f"{self.needs}, not {_describe(model)}"
 
     def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
-        """Do what the model declares."""
         model.symmetries()[self.name](params, alpha, random)
 
 
@@ -132,11 +129,9 @@ class All(Change):
     parts = Rescale(), QueryKey(), ValueOutput()
 
     def exact_for(self, model: Model) -> str:
-        """Needs what each of them needs."""
         return next(filter(None, (part.exact_for(model) for part in self.parts)), "")
 
     def apply(self, model: Any, params: Params, alpha: float, random: np.random.Generator) -> None:
-        """Make one after the other."""
         for part in self.parts:
             part.apply(model, params, alpha, random)
 

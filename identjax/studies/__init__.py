@@ -1,4 +1,4 @@
-"""Studies: a room for each question, with what is computed, how it is shown, and what only it needs.
+"""Studies: a room for each question, with what is computed, how it is shown, and its own parts.
 
 Importing this finds the rooms and loads what they measure (measure.py, with its tasks and
 objectives). How they are shown (show.py) is loaded when a page first asks for its blocks.

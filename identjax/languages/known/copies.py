@@ -49,7 +49,6 @@ class Copies(Predictor):
     max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Stand before BOS: all half lengths fit."""
         fits = tuple(self.half_lengths)
         nothing = tuple(jnp.zeros_like(word) for word in fits)
         return Halves(fits, nothing, jnp.int32(0), jnp.int32(FRESH))
@@ -78,7 +77,6 @@ class Copies(Predictor):
         return self._law(self._view(state))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
-        """Scan over bits and weights, then lay all laws out at once."""
         return score_by_views(self, tokens_NxT, self._view, self._law)
 
     def _view(self, state: Halves) -> tuple[jax.Array, ...]:
@@ -107,7 +105,6 @@ class Copies(Predictor):
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
-        """Draw the hidden length, then w, and write it twice."""
         writer = CopyByLength(self.half_lengths, self.vocabulary, self.max_length)
         return writer.sample_lengths_too(key, n)
 
@@ -157,7 +154,6 @@ class CopyDefinition(EvenDefinition):
 
     @property
     def count(self) -> int | None:
-        """The number of w's."""
         return 2 ** (self.half + 1) - 2
 
     @property
@@ -173,7 +169,6 @@ class CopyDefinition(EvenDefinition):
         return Copies(as_leaf(words), self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
-        """Draw w, then write it twice."""
         return CopyByLength(as_leaf(0, jnp.float32), self.vocabulary, self.max_length)
 
 
@@ -184,7 +179,6 @@ class CopyByLength(EvenSampler):
 
     @jax.jit
     def sample(self, key: jax.Array, lengths_N: jax.Array) -> jax.Array:
-        """Draw w and repeat it."""
         n, longest = lengths_N.shape[0], self.max_length
         w_NxL = jax.random.randint(key, (n, longest), 0, len(SYMBOLS), jnp.int32)
         at_L = jnp.arange(longest)[None]

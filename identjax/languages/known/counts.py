@@ -23,7 +23,6 @@ class Conjunction(UniformByLength):
 
     @property
     def defining(self) -> Rule:
-        """Both rules."""
         return self.rules["R1"] & self.rules["R2"]
 
 

@@ -89,12 +89,10 @@ class RandomDfa(AutomatonDefinition):
     start: ClassVar[Any] = (0, 0)
 
     def check(self) -> None:
-        """Refuse sizes out of range."""
         self.check_whole(seed=(0, 2**31), letters=(1, 26), states=(2, 64))
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Letters."""
         return tuple(string.ascii_lowercase[: self.letters])
 
     @functools.cached_property
@@ -108,7 +106,6 @@ class RandomDfa(AutomatonDefinition):
         return min(LONGEST, self.max_length)
 
     def step(self, states: np.ndarray, symbol: int) -> tuple[np.ndarray, np.ndarray]:
-        """Follow an edge."""
         length, q = states.T
         moved = np.column_stack([length + 1, self.dfa.next_state[q, symbol]])
         return moved, np.where(length < self.longest, self.dfa.log_choice[q, symbol], -np.inf)
@@ -183,7 +180,6 @@ class RegBench(ListedDefinition):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Letters, and the separator."""
         return (*string.ascii_lowercase[: self.letters], SEPARATOR)
 
     @property
@@ -215,7 +211,6 @@ class RegBench(ListedDefinition):
         return {}
 
     def build(self) -> Predictor:
-        """Mix the tables of the pool."""
         rows = max(len(dfa.next_state) for dfa in self.dfas)
         tables = [self._table(dfa, rows) for dfa in self.dfas]
         stack = jax.tree.map(lambda *leaves: as_leaf(np.stack(leaves)), *tables)

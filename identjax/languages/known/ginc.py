@@ -67,7 +67,6 @@ class Ginc(ListedDefinition):
     chomsky: ClassVar[str] = "regular (weighted)"
 
     def check(self) -> None:
-        """Refuse sizes out of range."""
         self.check_whole(words=(2, 10_000), seed=(0, 2**64))
         if not 0 <= self.smoothing < 1:
             raise ConfigError("smoothing", self.smoothing, "at least 0 and below 1")

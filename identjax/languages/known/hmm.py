@@ -57,11 +57,9 @@ class Hmm(Predictor):
     max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Start with the prior."""
         return Belief(jnp.asarray(self.log_start), jnp.int32(0), jnp.int32(FRESH))
 
     def advance(self, state: State, token: jax.Array) -> State:
-        """Condition on a symbol and propagate."""
         v = self.vocabulary
         symbol = (token >= 0) & (token < v.eos)
         seen_KxAxB = state.log_belief + self.log_emit[:, :, jnp.where(symbol, token, 0)][None]
@@ -90,7 +88,6 @@ class Hmm(Predictor):
         return logsumexp(log_b_AxB[:, :, None] + self.log_emit, axis=(0, 1))
 
     def log_probs(self, state: State) -> jax.Array:
-        """Sum the belief by symbol."""
         length = jnp.minimum(state.length, self.max_length)
         law_O = self.emit(logsumexp(state.log_belief, axis=0))
         law_O = law_O - logsumexp(law_O) + self.log_go[length]
@@ -143,14 +140,12 @@ class RandomHmm(ListedDefinition):
     chomsky: ClassVar[str] = "regular (weighted)"
 
     def check(self) -> None:
-        """Refuse sizes out of range."""
         self.check_whole(hidden=(1, 1000), letters=(1, 26), seed=(0, 2**31))
         if not self.concentration > 0:
             raise ConfigError("concentration", self.concentration, "a number above 0")
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Letters."""
         return tuple(string.ascii_lowercase[: self.letters])
 
     @functools.cached_property
@@ -164,7 +159,6 @@ class RandomHmm(ListedDefinition):
         return {}
 
     def build(self) -> Predictor:
-        """Draw the HMM."""
         rng = np.random.default_rng(self.seed)
         h, law = self.hidden, np.full(self.hidden, self.concentration)
         start, moves = rng.dirichlet(law), rng.dirichlet(law, size=h)

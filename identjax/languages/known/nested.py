@@ -37,7 +37,6 @@ class BracketDefinition(EvenDefinition):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Round and square brackets."""
         return name_brackets(2)
 
     @property
@@ -95,7 +94,6 @@ class CappedBrackets(BracketDefinition):
 
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
-        """Sums over k."""
         found = np.zeros(self.max_length + 1)
         found[: 2 * self.half + 1 : 2] = np.exp(sum(self.shapes)).sum(1)
         return found
@@ -178,7 +176,6 @@ class Dyck(BracketDefinition):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """As many kinds as there are."""
         return name_brackets(self.kinds)
 
     @property
@@ -221,7 +218,6 @@ class Dyck(BracketDefinition):
 
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
-        """Uniform over even lengths."""
         return self.graph.length_probs_up_to(self.max_length)
 
     @functools.cached_property

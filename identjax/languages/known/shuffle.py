@@ -49,7 +49,6 @@ class Shuffle(Predictor):
     max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Stand before BOS."""
         zero = jnp.int32(0)
         return Depths(zero, jnp.zeros(2, jnp.int32), jnp.int32(FRESH), zero, zero)
 
@@ -79,7 +78,6 @@ class Shuffle(Predictor):
         return self._law(self._view(state))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
-        """Scan over counts, then give all laws at once."""
         return score_by_views(self, tokens_NxT, self._view, self._law)
 
     def _view(self, state: Depths) -> tuple[jax.Array, ...]:
@@ -109,7 +107,6 @@ class Shuffle(Predictor):
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
-        """Draw the hidden length, then run the generator."""
         generator = ShuffleByLength(self.log_larger, self.vocabulary, self.max_length)
         return generator.sample_lengths_too(key, n)
 
@@ -152,12 +149,10 @@ class ShuffledBrackets(BracketDefinition):
         return sum(catalan[n] * catalan[n + 1] for n in range(1, self.half + 1))
 
     def build(self) -> Predictor:
-        """Tabulate log(H−n)."""
         log_larger = as_log_leaf(self.half - np.arange(self.half + 1))
         return Shuffle(log_larger, self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:
-        """Run the generator, which is told the length."""
         return ShuffleByLength(as_leaf(0, jnp.float32), self.vocabulary, self.max_length)
 
 

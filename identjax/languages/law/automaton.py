@@ -49,25 +49,20 @@ class AutomatonDefinition(Definition):
 
     @property
     def entropy(self) -> float:
-        """Nats per string."""
         return self.graph.entropy
 
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
-        """The law of the number of symbols, [max_length+1]."""
         return self.graph.length_probs_up_to(self.max_length)
 
     @property
     def count(self) -> int | None:
-        """The number of strings."""
         return self.graph.count
 
     def build(self) -> TableLaw:
-        """Make the table of the law."""
         return build_table(self.graph, self.vocabulary, self.max_length)
 
     def enumerate(self) -> Support:
-        """List all strings."""
         return self.graph.enumerate(self.vocabulary, self.max_length)
 
     def build_by_length(self) -> LengthSampler:

@@ -51,7 +51,6 @@ class NestedBrackets(Predictor):
     max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Stand before BOS, with nothing on the stack."""
         fresh = jnp.int32(self.log_p.shape[0] - 3)
         return BracketStack(fresh, jnp.int32(0), empty_stack(self.vocabulary, self.max_length))
 
@@ -72,16 +71,13 @@ class NestedBrackets(Predictor):
         )
 
     def log_probs(self, state: State) -> jax.Array:
-        """Look the law of the next bracket or end up."""
         return self._law(self._view(state))
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
-        """Scan over stacks, then look all laws up at once."""
         return score_by_views(self, tokens_NxT, self._view, self._law)
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
-        """Draw with one random word per token."""
         return sample_by_scan(self, key, n)
 
     def _view(self, state: BracketStack) -> jax.Array:
@@ -194,7 +190,6 @@ class CappedByLength(NestedByLength):
     """p(open | pairs, o, c), [H+1, H+1, H+1]."""
 
     def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
-        """Look up by the brackets so far."""
         return self.numbers[lengths_N // 2, o_N, c_N]
 
 
@@ -204,5 +199,4 @@ class DyckByLength(NestedByLength):
     """p(open | symbols left, depth), [L+1, depth+1]."""
 
     def look_up(self, lengths_N: jax.Array, o_N: jax.Array, c_N: jax.Array) -> jax.Array:
-        """Look up by what is left."""
         return self.numbers[jnp.maximum(lengths_N - o_N - c_N, 0), o_N - c_N]

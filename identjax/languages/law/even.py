@@ -17,7 +17,6 @@ class EvenDefinition(Definition):
 
     @property
     def least(self) -> int:
-        """Two symbols."""
         return 2
 
     @property
@@ -27,7 +26,6 @@ class EvenDefinition(Definition):
 
     @functools.cached_property
     def length_probs(self) -> np.ndarray:
-        """Uniform over even lengths."""
         found = np.zeros(self.max_length + 1)
         found[2 : 2 * self.half + 1 : 2] = 1 / self.half
         return found

@@ -32,7 +32,6 @@ class TableLaw(Predictor):
     max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Point at the row in which nothing has been read."""
         return jnp.int32(self.log_p.shape[0] - 3)
 
     def advance(self, state: State, token: jax.Array) -> State:
@@ -42,11 +41,9 @@ class TableLaw(Predictor):
         return jnp.where(known, self.next_state[state, jnp.where(known, token, 0)], dead)
 
     def log_probs(self, state: State) -> jax.Array:
-        """Look the law up."""
         return self.log_p[state]
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
-        """Scan over row numbers only, then gather the laws."""
 
         def step(state_N: jax.Array, token_N: jax.Array) -> tuple[jax.Array, jax.Array]:
             state_N = self.advance(state_N, token_N)
@@ -58,7 +55,6 @@ class TableLaw(Predictor):
 
     @functools.partial(jax.jit, static_argnames=("n",))
     def sample(self, key: jax.Array, n: int) -> jax.Array:
-        """Draw with one random word per token, by inverse cumulative sums."""
         return draw_from_tables(jax.tree.map(lambda x: x[None], self), key, jnp.zeros(n, jnp.int32))
 
 

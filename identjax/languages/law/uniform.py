@@ -80,12 +80,10 @@ class RuleDefinition(UniformByLength):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The alphabet."""
         return self.alphabet
 
     @property
     def defining(self) -> Rule:
-        """The rule."""
         return self.rule
 
     @property

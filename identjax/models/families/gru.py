@@ -20,11 +20,9 @@ class GRUCell(Cell):
         self.inner_bias = initial.declare(self, "inner_bias", uniform, self.config.hidden)
 
     def weights(self) -> Any:
-        """Give the recurrent matrix and the inner bias."""
         return self.recurrent, self.inner_bias
 
     def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
-        """Advance (h,) of any leading shape by one token."""
         (h,), (recurrent, bias) = state, weights
         x_r, x_z, x_n = jnp.split(inputs, 3, -1)
         h_r, h_z, h_n = jnp.split(h @ recurrent, 3, -1)

@@ -28,7 +28,6 @@ class LinearModel(LinenModel):
     packs = False
 
     def net(self) -> Net:
-        """Make the network."""
         return LinearNet(self)
 
     def learned_length(self, params: Params) -> int | None:

@@ -27,7 +27,6 @@ class LRU(BlockModel):
     presets = {"small": {}, "paper": {"d_model": 32, "d_state": 64, "layers": 10}}  # noqa: RUF012
 
     def mixers(self) -> list[Mixer]:
-        """Make one mixer for each layer."""
         return [LRUMixer(self) for _ in range(self.layers)]
 
 
@@ -69,12 +68,10 @@ class LRUMixer(Mixer):
         return value * nn.sigmoid(gate)
 
     def start(self, dtype: Any) -> Cache:
-        """Give the zero state."""
         zeros = jnp.zeros((self.config.d_state,), dtype)
         return lax.complex(zeros, zeros)
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
-        """Read one position."""
         decay_N, inputs_N = self.recur(x_D)
         h_N = decay_N * cache + inputs_N
         return h_N, self.leave(h_N, x_D)

@@ -15,11 +15,9 @@ class LSTMCell(Cell):
     gates = 4
 
     def start(self, dtype: Any) -> tuple[jax.Array, ...]:
-        """Give zero h and c."""
         return super().start(dtype) * 2
 
     def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
-        """Advance (h, c) of any leading shape by one token."""
         h, c = state
         i, f, g, o = jnp.split(inputs + h @ weights, 4, -1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)

@@ -31,7 +31,6 @@ class Mamba(BlockModel):
     widest_scan = 16
 
     def mixers(self) -> list[Mixer]:
-        """Make one mixer for each layer."""
         return [MambaMixer(self) for _ in range(self.layers)]
 
 
@@ -69,12 +68,10 @@ class MambaMixer(Mixer):
         return self.out((y + x * pad_axes(self.skip, x.ndim)) * jax.nn.silu(z))
 
     def start(self, dtype: Any) -> Cache:
-        """Give an empty window and the zero state."""
         state = jnp.zeros((self.conv.features, self.config.d_state), dtype)
         return self.conv.start(dtype), state
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
-        """Read one position."""
         window, h_DxN = cache
         x_D, z_D = jnp.split(self.enter(x_D), 2, -1)
         window, x_D = self.conv.advance(window, x_D)

@@ -13,7 +13,6 @@ class ElmanCell(Cell):
     """h' = φ(x·W + h·R + b), φ = tanh or ReLU."""
 
     def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
-        """Advance (h,) of any leading shape by one token."""
         return (squash(inputs + state[0] @ weights, self.config.activation),)
 
 

@@ -18,7 +18,6 @@ class StackCell(Controller):
         return {"act": (self.config.hidden, 3 + self.config.cell)}
 
     def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
-        """Advance (h, stack) of any leading shape by one token."""
         h, stack = state
         h = self.control(weights, inputs, h, stack)
         acted = apply_map(weights["act"], h)

@@ -24,11 +24,9 @@ class TapeCell(Controller):
         return {"act": (c.hidden, 3 if c.jump == "none" else 5), **write}
 
     def start(self, dtype: Any) -> tuple[jax.Array, ...]:
-        """Give zero h, an empty tape, and nothing read."""
         return (*super().start(dtype), jnp.int32(0))
 
     def step(self, weights: Any, inputs: jax.Array, state: Any) -> Any:
-        """Advance (h, tape, tokens read) of any leading shape by one token."""
         h, tape, read = state
         h, read = self.control(weights, inputs, h, tape), read + 1
         value = jax.nn.relu(apply_map(weights["write0"], h))

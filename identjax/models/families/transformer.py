@@ -57,7 +57,6 @@ class Transformer(LinenModel):
     }
 
     def check(self) -> None:
-        """Check that the widths divide."""
         if self.d_model % self.heads:
             fits = [h for h in range(1, self.d_model + 1) if self.d_model % h == 0]
             allowed = f"a divisor of d_model={self.d_model}: {', '.join(map(str, fits))}"
@@ -68,7 +67,6 @@ class Transformer(LinenModel):
             raise ConfigError("heads", self.heads, "an even head width, for rope positions")
 
     def net(self) -> Net:
-        """Make the network."""
         return TransformerNet(self)
 
     def learned_length(self, params: Params) -> int | None:

@@ -69,11 +69,9 @@ class GatedFeed(Mixer):
         self.down = Linear(c.d_model, bias=False)
 
     def start(self, dtype: Any) -> Cache:
-        """Nothing is remembered."""
         return ()
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
-        """Read one position."""
         return cache, self(x_D)
 
     def __call__(self, x: jax.Array, places: Places | None = None) -> jax.Array:
@@ -128,12 +126,10 @@ class MLSTMMixer(Mixer):
         return self.out(h * nn.silu(z))
 
     def start(self, dtype: Any) -> Cache:
-        """Give an empty window and an empty memory."""
         heads, inner = self.config.heads, self.conv.features
         return self.conv.start(dtype), start_memory((heads,), inner // heads, dtype)
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
-        """Read one position."""
         window, memory = cache
         x_D, z_D = jnp.split(self.enter(x_D), 2, -1)
         window, conv_D = self.conv.advance(window, x_D)

@@ -89,5 +89,4 @@ class BlockModel(LinenModel):
         """Make the mixers in order."""
 
     def net(self) -> Net:
-        """Make the network."""
         return BlockNet(self)

@@ -37,11 +37,9 @@ class Controller(Cell):
         raise NotImplementedError
 
     def weights(self) -> Any:
-        """Give all maps by name."""
         return {**self.maps, "recurrent": self.recurrent, "from_memory": self.from_memory}
 
     def start(self, dtype: Any) -> tuple[jax.Array, ...]:
-        """Give zero h and an empty memory."""
         c = self.config
         return (*super().start(dtype), jnp.zeros((c.memory, c.cell), dtype))
 

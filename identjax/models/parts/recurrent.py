@@ -121,7 +121,6 @@ class RecurrentModel(LinenModel):
     cell_type: ClassVar[type[Cell]]
 
     def net(self) -> Net:
-        """Make the network."""
         return RecurrentNet(self)
 
 

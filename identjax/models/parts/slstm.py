@@ -83,12 +83,10 @@ class SLSTMMixer(Mixer):
         return joined + pad_axes(self.bias, joined.ndim)
 
     def start(self, dtype: Any) -> Cache:
-        """Give an empty window and an empty memory."""
         c = self.config
         return self.conv.start(dtype), start_scalars((c.heads, c.d_model // c.heads), dtype)
 
     def advance(self, cache: Cache, x_D: jax.Array) -> tuple[Cache, jax.Array]:
-        """Read one position."""
         window, state = cache
         window, conv_D = self.conv.advance(window, x_D)
         state = step_scalars(self.recurrent, self.project(x_D, nn.silu(conv_D)), state)

@@ -123,7 +123,6 @@ class GincTask(Task):
 
     @property
     def examples(self) -> tuple[int, ...]:
-        """Those of the paper."""
         return _fitting(self.k, self.definition.max_length - 1)
 
     def draw(self, examples: int, n: int, seed: int = 0) -> Shots:

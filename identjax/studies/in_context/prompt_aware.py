@@ -41,7 +41,6 @@ class PromptAware(Wrapper):
     k: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
-        """Start with the prior."""
         concepts = self.core.log_start.shape[0]
         size = concepts * self.log_fresh.shape[0]
         log_b = jnp.broadcast_to(self.log_fresh[None], (concepts, *self.log_fresh.shape))
