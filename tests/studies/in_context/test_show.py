@@ -6,8 +6,10 @@ import pyarrow as pa
 import pytest
 
 from identjax import report
-from identjax.evaluation.eval_tables import SCHEMAS
-from identjax.studies.in_context.show import InContext, name_series, order_of
+from identjax.evaluation.measure import schemas
+from identjax.report.gather import gather
+from identjax.report.view import View
+from identjax.studies.in_context.show import name_series, order_of, say, show_answers
 from tests.report.files import check_page, read_csv, read_page
 from tests.report.planted import plant
 
@@ -35,7 +37,7 @@ def test_a_page_shows_accuracy_by_examples_and_the_construction(tmp_path: pathli
     swaps = [one | {"agreement": 0.0, "accuracy": 0.05, "truth_accuracy": 0.9}]
     tables = {"in_context": found, "in_context_observers": seen, "in_context_swaps": swaps}
     for name, rows in tables.items():
-        store.write_eval(name, pa.Table.from_pylist(rows, SCHEMAS[name]))
+        store.write_eval(name, pa.Table.from_pylist(rows, schemas()[name]))
     report.write(tmp_path)
     check_page(store)
     written = {(r["series"], r["examples"], r["rung"]): r for r in read_csv(store, "in_context")}
@@ -47,6 +49,11 @@ def test_a_page_shows_accuracy_by_examples_and_the_construction(tmp_path: pathli
     page = read_page(store)
     assert "Learning in context" in page
     assert "k=3, up to 2 examples" in page
+    (source,) = gather([tmp_path])
+    block = show_answers(View.of(source, "L3"))
+    # At ε = 1 every answer was wrong: that is not where members are compared.
+    assert block is not None
+    assert "they answer 0.50 to 1.00 of the prompts" in block.headline
     figures = {path.name for path in (tmp_path / "report" / "figures").iterdir()}
     assert {f"in_context{kind}.L3.svg" for kind in ("", "_matched", "_swaps")} <= figures
 
@@ -55,13 +62,11 @@ def test_forms_are_in_order_and_the_sentence_gives_the_range_beside_observers() 
     about = {"form": "k=3", "examples": 2, "rung": "1"}
     rows = (
         {**about, "series": "lstm", "kind": "member", "smallest": 0.25, "largest": 0.5},
-        {**about, "series": "lstm", "kind": "member", "smallest": 0.0, "largest": 1.0, "rung": "2"},
         {**about, "series": "chance", "kind": "observer", "accuracy": 0.1, "rung": ""},
         {**about, "series": "Bayes", "kind": "observer", "accuracy": 0.9, "rung": ""},
     )
-    found = InContext(rows, (), (), "1")
     said = "after 2 examples (k=3) they answer 0.25 to 0.50 of the prompts rightly"
-    assert found.sentence == f"{said} (Bayes 0.90, chance 0.10)"
+    assert say(rows) == f"{said} (Bayes 0.90, chance 0.10)"
     assert sorted(["k=10", "k=2, 3 words", "k=3"], key=order_of) == ["k=2, 3 words", "k=3", "k=10"]
 
 
