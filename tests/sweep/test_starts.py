@@ -4,6 +4,7 @@ import pathlib
 import shutil
 from typing import Any
 
+import jax
 import numpy as np
 import pyarrow.compute as pc
 import pytest
@@ -14,6 +15,7 @@ from identjax.sweep.folder.load import Run
 from identjax.sweep.plan import starts
 from identjax.sweep.plan.groups import Plan, make_plan
 from identjax.sweep.plan.starts import Starts
+from identjax.training.precision import PRECISIONS
 from tests.sweep.harness import CONFIG, final_digests, rows_of, train, train_until
 from tests.sweep.sources import plant_source
 
@@ -148,6 +150,15 @@ def test_double_precision_is_saved_whole_and_its_snapshots_are_read_as_any_other
     stacks = double.predictors("final")
     assert sum(len(ids) for ids, _ in stacks.values()) == 10
     assert not double.unusable
+
+
+def test_snapshots_are_read_alike_in_the_scope_of_double_precision(tmp_path: pathlib.Path) -> None:
+    plant_source(tmp_path, make_plan(CONFIG | {"architecture": "mamba"}, SEEDS))
+    run = Run(str(tmp_path))
+    with PRECISIONS["float64"].enabled():
+        ((_, stack),) = run.predictors("0.1").values()
+    assert not run.unusable
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(stack)} == {"float32"}
 
 
 def test_identity_is_that_of_the_parameters_and_not_of_the_folder(

@@ -106,7 +106,11 @@ class Run:
         return without(SCHEMA.empty_table() if table is None else table, digest="")
 
     def _load(self, model: Model, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        like = jax.eval_shape(model.init, jax.random.key(0))
+        # Snapshots are float32, also where this is called in the scope of another precision.
+        like = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, np.float32),
+            jax.eval_shape(model.init, jax.random.key(0)),
+        )
         found = {}
         for row in rows:
             try:
