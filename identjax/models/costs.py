@@ -32,22 +32,6 @@ def count_parameters(model: Model) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
-def count_parallel(model: Model) -> float:
-    """Count floating-point operations per token of the parallel form, on a row of full length."""
-    params = jax.eval_shape(model.init, jax.random.key(0))
-    t = model.max_length + 2
-    tokens = jax.ShapeDtypeStruct((1, t), jnp.int32)
-    return count_operations(model.logits, params, tokens) / t
-
-
-def count_step(model: Model) -> float:
-    """Count floating-point operations of one cached step."""
-    params = jax.eval_shape(model.init, jax.random.key(0))
-    cache = jax.eval_shape(model.start, params)
-    token = jax.ShapeDtypeStruct((), jnp.int32)
-    return count_operations(model.advance, params, cache, token)
-
-
 def count_operations(function: Callable[..., Any], *args: Any) -> int:
     """Count the floating-point operations of a function: 2 per multiply-add of a product of
     matrices, 1 per element of other arithmetic.

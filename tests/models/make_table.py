@@ -3,13 +3,33 @@
 import pathlib
 from collections.abc import Iterable
 
+import jax
+import jax.numpy as jnp
+
 from identjax import models
-from identjax.models.costs import count_parallel, count_parameters, count_step
+from identjax.models import Model
+from identjax.models.costs import count_operations, count_parameters
 from identjax.vocabulary import Vocabulary
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "architectures.md"
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 LENGTHS = {"small": 32, "paper": 256}
+
+
+def count_parallel(model: Model) -> float:
+    """Count floating-point operations per token of the parallel form, on a row of full length."""
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    t = model.max_length + 2
+    tokens = jax.ShapeDtypeStruct((1, t), jnp.int32)
+    return count_operations(model.logits, params, tokens) / t
+
+
+def count_step(model: Model) -> float:
+    """Count floating-point operations of one cached step."""
+    params = jax.eval_shape(model.init, jax.random.key(0))
+    cache = jax.eval_shape(model.start, params)
+    token = jax.ShapeDtypeStruct((), jnp.int32)
+    return count_operations(model.advance, params, cache, token)
 
 
 def write_number(x: float) -> str:

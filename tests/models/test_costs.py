@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import pytest
 
 from identjax import models
-from identjax.models.costs import count_operations, count_parallel, count_parameters
+from identjax.models.costs import count_operations, count_parameters
 from identjax.vocabulary import Vocabulary
-from tests.models.make_table import make_table, names_in, split_page
+from tests.models.make_table import count_parallel, make_table, names_in, split_page
 
 AB = Vocabulary(("a", "b"))
 

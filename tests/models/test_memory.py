@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from identjax import models
+from identjax.models.families.stack_rnn import StackCell
 from identjax.models.families.tape_rnn import turn
-from identjax.models.parts.memory import move
+from identjax.models.parts.memory import bring_up
 from identjax.vocabulary import Vocabulary
 
 AB = Vocabulary(("a", "b"))
@@ -43,8 +44,15 @@ def test_jumps_change_what_the_tape_gives() -> None:
 
 def test_a_pop_brings_up_and_a_push_moves_down() -> None:
     stack = jnp.arange(6.0).reshape(3, 2)
-    assert move(stack, -1).tolist() == [[2, 3], [4, 5], [0, 0]]
-    assert move(stack, 1).tolist() == [[0, 0], [0, 1], [2, 3]]
+    assert bring_up(stack).tolist() == [[2, 3], [4, 5], [0, 0]]
+    model = models.make("stack_rnn", vocabulary=AB, max_length=4, hidden=1, cell=2, memory=3)
+    none, act = jnp.zeros((1, 1)), jnp.zeros((1, 5))
+    for action, after in enumerate([[[8, 9], [0, 1], [2, 3]], bring_up(stack), stack]):
+        bias = jnp.array([0.0, 0, 0, 8, 9]).at[action].set(1e3)
+        weights = {"recurrent": none, "from_memory": jnp.zeros((2, 1)), "act": (act, bias)}
+        state = (jnp.zeros((1,)), stack)
+        found = StackCell(model).step(weights, jnp.zeros((1,)), state)[1]
+        np.testing.assert_array_equal(found, after)
 
 
 def test_a_turn_goes_round_the_tape_by_each_rows_own_number() -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from identjax.models.model import MODELS, choice
-from identjax.models.parts.memory import Controller, MemoryModel, apply_map, move
+from identjax.models.parts.memory import Controller, MemoryModel, apply_map, bring_up
 
 
 class StackCell(Controller):
@@ -23,7 +23,7 @@ class StackCell(Controller):
         acted = apply_map(weights["act"], h)
         push, pop, keep = jnp.split(jax.nn.softmax(acted[..., :3])[..., None], 3, -2)
         pushed = jnp.concatenate([acted[..., None, 3:], stack[..., :-1, :]], -2)
-        return h, push * pushed + pop * move(stack, -1) + keep * stack
+        return h, push * pushed + pop * bring_up(stack) + keep * stack
 
 
 @MODELS.register("stack_rnn")

@@ -1,7 +1,9 @@
 """Initial parameters, drawn for a whole net from one call of the random generator.
 
-Each call costs a good part of a second to compile, so a parameter says how its values are made of
-uniforms, and those of all parameters are cut from one array.
+Each call costs about two seconds of processor time to compile, so a parameter says how its values
+are made of uniforms, and those of all parameters are cut from one array. Measured on two busy CPU
+cores with jax 0.10.2: `jax.jit(jax.vmap(f)).lower(keys).compile()` took 1.7, 3.9, 7.8, 20 and 35 s
+where f calls `jax.random.uniform(jax.random.fold_in(key, i), shape)` 1, 2, 4, 8 and 16 times.
 """
 
 import dataclasses

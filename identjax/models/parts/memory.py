@@ -56,12 +56,9 @@ def apply_map(weights: tuple[jax.Array, jax.Array], x: jax.Array) -> jax.Array:
     return x @ weights[0] + pad_axes(weights[1], x.ndim)
 
 
-def move(memory: jax.Array, by: int) -> jax.Array:
-    """Shift the cells of [..., N, C] away from the first (or towards it), filling with zeros."""
-    pad = [(0, 0)] * (memory.ndim - 2)
-    if by > 0:
-        return jnp.pad(memory[..., :-by, :], [*pad, (by, 0), (0, 0)])
-    return jnp.pad(memory[..., -by:, :], [*pad, (0, -by), (0, 0)])
+def bring_up(memory: jax.Array) -> jax.Array:
+    """Move the cells of [..., N, C] one place towards the first; the last is zero."""
+    return jnp.pad(memory[..., 1:, :], [(0, 0)] * (memory.ndim - 2) + [(0, 1), (0, 0)])
 
 
 @dataclasses.dataclass(frozen=True)
