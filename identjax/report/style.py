@@ -5,13 +5,14 @@ import dataclasses
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from identjax.report.drawing import Drawing
@@ -94,6 +95,12 @@ def finish(figure: Figure, name: str, title: str, caption: str) -> Drawing:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     return Drawing(name, _follow_page(buffer.getvalue().decode(), name), title, caption)
+
+
+def write_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]], columns: int = 3) -> None:
+    """Name series above a figure, each by how its line looks."""
+    handles = [Line2D([], [], label=name, **line) for name, line in lines.items()]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), columns))
 
 
 def make_log(axes: Axes, which: str) -> None:

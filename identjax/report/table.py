@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Row = dict[str, Any]
+Needed = Callable[[Sequence[Row]], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Column:
     label: str
     write: Callable[[Row], str | Marked]
     number: bool = True
-    needed: Callable[[Sequence[Row]], bool] = bool
+    needed: Needed = bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,17 +86,17 @@ class Table:
         return "\n".join(lines) + "\n"
 
 
-def varies(field: str) -> Callable[[Sequence[Row]], bool]:
+def varies(field: str) -> Needed:
     """Need a column where the rows that say something of a field do not say the same."""
     return lambda rows: len({row[field] for row in rows} - {"", None}) > 1
 
 
-def occurs(field: str) -> Callable[[Sequence[Row]], bool]:
+def occurs(field: str) -> Needed:
     """Need a column where some row counts one or more."""
     return lambda rows: any(row[field] for row in rows)
 
 
-def text(label: str, field: str, needed: Callable[[Sequence[Row]], bool] = bool) -> Column:
+def text(label: str, field: str, needed: Needed = bool) -> Column:
     """Show a field as it is."""
     return Column(label, lambda row: str(row[field]), number=False, needed=needed)
 
@@ -105,7 +106,7 @@ def number(label: str, field: str, write: Callable[[Any], str]) -> Column:
     return Column(label, lambda row: write(row[field]))
 
 
-def whole(label: str, field: str, needed: Callable[[Sequence[Row]], bool] = bool) -> Column:
+def whole(label: str, field: str, needed: Needed = bool) -> Column:
     """Show a count."""
     return Column(label, lambda row: f"{row[field]:,}", needed=needed)
 

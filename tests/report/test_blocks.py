@@ -208,3 +208,12 @@ def test_step_snapshots_are_drawn_and_are_no_rung(tmp_path: pathlib.Path) -> Non
     plain = plant(tmp_path / "plain", seeds=3)
     report.write(plain.workdir)
     assert "figures/dynamics.L3.svg" not in files_in(plain.report_dir)
+
+
+def test_a_baseline_of_zero_is_drawn_and_one_without_a_rate_is_not(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=2)
+    change(store, "baselines", rate=lambda rate: 0.0 if rate == 0.275 else None)
+    report.write(tmp_path)
+    drawn = (store.report_dir / "figures" / "scatter.L3.svg").read_text()
+    assert "EOS now 0.00" in drawn
+    assert "chance" not in drawn

@@ -13,7 +13,7 @@ from identjax.report.table import Column, Row, Table, number, text
 from identjax.report.view import View
 from identjax.rungs import FINAL, epsilons, is_step, say
 from identjax.schema import schema_of
-from identjax.statistics import Contrast, adjust_holm, contrast_paired, contrast_unpaired
+from identjax.statistics import adjust_holm, contrast_paired, contrast_unpaired
 
 SEEDS = ("init_seed", "data_seed", "noise_seed")
 _SIDE = {"sweep": str, "mean": float, "n": int}
@@ -93,27 +93,18 @@ def _compare(name_a: str, a: Rates, name_b: str, b: Rates) -> Row:
     values_a, values_b = (list(itertools.chain(*one.values())) for one in (a, b))
     once = all(len(own) == 1 for own in (*a.values(), *b.values()))
     paired = once and a.keys() == b.keys()
-    contrast: Contrast | None = None
+    low, high, p_value = None, None, None
     if min(len(values_a), len(values_b)) > 1 and len({*values_a, *values_b}) > 1:
         if paired:
-            seeds = sorted(a)
-            contrast = contrast_paired([b[s][0] for s in seeds], [a[s][0] for s in seeds])
+            found = contrast_paired([b[s][0] for s in sorted(a)], [a[s][0] for s in sorted(a)])
         else:
-            contrast = contrast_unpaired(values_b, values_a)
-    return {
-        "sweep_a": name_a,
-        "mean_a": float(np.mean(values_a)),
-        "n_a": len(values_a),
-        "sweep_b": name_b,
-        "mean_b": float(np.mean(values_b)),
-        "n_b": len(values_b),
-        "paired": paired,
-        "difference": float(np.mean(values_b) - np.mean(values_a)),
-        "low": contrast.difference.low if contrast else None,
-        "high": contrast.difference.high if contrast else None,
-        "p_value": contrast.p_value if contrast else None,
-        "p_holm": None,
-    }
+            found = contrast_unpaired(values_b, values_a)
+        (_, low, high, _), p_value = found
+    means = [float(np.mean(values)) for values in (values_a, values_b)]
+    row: Row = {"paired": paired, "low": low, "high": high, "p_value": p_value, "p_holm": None}
+    row |= {"sweep_a": name_a, "mean_a": means[0], "n_a": len(values_a)}
+    row |= {"sweep_b": name_b, "mean_b": means[1], "n_b": len(values_b)}
+    return row | {"difference": float(np.mean(values_b) - np.mean(values_a))}
 
 
 def _heading(row: Row) -> str:

@@ -1,11 +1,11 @@
 """What is learnt when: rule rates and the mass of short strings at step snapshots."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from identjax.evaluation.masses import LONGER, REGIONS
 from identjax.query import distinct, floats, split_by, where
@@ -45,10 +45,10 @@ def _draw_rates(view: View) -> Drawing | None:
     _dress(axes)
     axes.set_xlabel("training step")
     axes.set_ylabel("rate out of distribution")
-    handles = [*_cell_handles(lines, looks), *_dash_handles(dashes)]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 4))
-    members = len(set(rows["member_id"].to_pylist()))
-    caption = f"Means over members at each step snapshot; n = {count(members, 'member')}."
+    rules_named = {rule: {"color": style.INK, "ls": dashes[rule], "lw": 1.4} for rule in dashes}
+    style.write_legend(figure, _name_cells(lines, looks) | rules_named, columns=4)
+    members = count(len(distinct(rows, "member_id")), "member")
+    caption = f"Means over members at each step snapshot; n = {members}."
     title = f"{view.language}: rule rates over training"
     return style.finish(figure, view.name("dynamics"), title, caption)
 
@@ -73,13 +73,12 @@ def _draw_masses(view: View) -> Drawing | None:
         _dress(axes)
     figure.supxlabel("training step", fontsize=10)
     figure.supylabel("probability", fontsize=10)
-    handles = _cell_handles(lines, looks)
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
+    style.write_legend(figure, _name_cells(lines, looks))
     longest = max(rows["longest"].to_pylist())
-    members = len(set(rows["member_id"].to_pylist()))
+    members = count(len(distinct(rows, "member_id")), "member")
     caption = (
         f"Summed probability of all strings of at most {longest} symbols by the rules they keep, "
-        f"exact by enumeration; means over members, n = {count(members, 'member')}."
+        f"exact by enumeration; means over members, n = {members}."
     )
     title = f"{view.language}: mass of short strings"
     return style.finish(figure, view.name("masses"), title, caption)
@@ -110,15 +109,8 @@ def _dress(axes: Axes) -> None:
     axes.set_ylim(-0.03, 1.03)
 
 
-def _cell_handles(
+def _name_cells(
     lines: Mapping[tuple[str, str], Line], looks: Mapping[str, style.Look]
-) -> list[Line2D]:
+) -> dict[str, dict[str, Any]]:
     cells = sorted({cell for cell, _ in lines})
-    return [Line2D([], [], color=looks[cell].colour, lw=2, label=cell) for cell in cells]
-
-
-def _dash_handles(dashes: Mapping[str, str]) -> list[Line2D]:
-    return [
-        Line2D([], [], color=style.INK, ls=dash, lw=1.4, label=rule)
-        for rule, dash in dashes.items()
-    ]
+    return {cell: {"color": looks[cell].colour, "lw": 2} for cell in cells}

@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from identjax.evaluation.pair_tables import make_matrix
 from identjax.query import Floats, distinct, pairs_of, where
@@ -50,7 +49,8 @@ def _draw_both(view: View, measure: str, off: Floats, on: Floats, cells: list[st
         _draw_matrix(axes, values, top, [looks[cell].colour for cell in cells])
         axes.set_title(title)
     _draw_scale(figure, [left, right], top, measure)
-    _legend(figure, looks, sorted(set(cells)))
+    look = {"ls": "", "marker": "s", "ms": 7}
+    style.write_legend(figure, {c: look | {"color": looks[c].colour} for c in sorted(set(cells))})
     caption = (
         f"Rows and columns are members ({count(len(cells), 'member')}), in the order of the "
         "tree that clusters their completions; the strip gives their cell. Blocks are kinds of "
@@ -91,10 +91,3 @@ def _draw_scale(figure: Figure, panels: list[Axes], top: float, measure: str) ->
     )
     bar.set_label(MEASURES.get(measure, measure))
     bar.outline.set_visible(False)
-
-
-def _legend(figure: Figure, looks: dict[str, style.Look], cells: list[str]) -> None:
-    handles = [
-        Line2D([], [], ls="", marker="s", ms=7, color=looks[c].colour, label=c) for c in cells
-    ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(cells), 3))

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -195,21 +196,15 @@ def _draw(view: View, rows: Sequence[Row], measure: str) -> Drawing | None:
     return style.finish(figure, view.name("curve", measure), title, caption)
 
 
-def _draw_line(axes: Axes, rows: Sequence[Row], look: int, dash: str, label: str) -> None:
+def _draw_line(axes: Axes, rows: Sequence[Row], place: int, dash: str, label: str) -> None:
     if not rows:
         return
-    colour = style.COLOURS[look]
+    colour = style.COLOURS[place]
     x = [float(row["rung"]) for row in rows]
-    axes.plot(
-        x,
-        [row["value"] for row in rows],
-        color=colour,
-        ls=dash,
-        lw=2 if label else 1.1,
-        marker=style.MARKERS[look] if label else "",
-        ms=5,
-        label=label or None,
-    )
+    values = [row["value"] for row in rows]
+    look: dict[str, Any] = {"color": colour, "ls": dash, "ms": 5, "label": label or None}
+    look |= {"lw": 2, "marker": style.MARKERS[place]} if label else {"lw": 1.1, "marker": ""}
+    axes.plot(x, values, **look)
     if label:
         low, high = [row["low"] for row in rows], [row["high"] for row in rows]
         axes.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)

@@ -2,17 +2,15 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from identjax.query import Floats, distinct, floats, main_rule, pairs_of, settled, split_by, where
 from identjax.report import style
 from identjax.report.block import Block, block
-from identjax.report.drawing import Drawing
 from identjax.report.view import View
 from identjax.rungs import is_step, order
 
@@ -31,11 +29,6 @@ class Points:
 @block("scatter", place=100)
 def show(view: View) -> Block | None:
     """Draw the members of a language: in distribution on the left, out of it on the right."""
-    drawing = _draw(view)
-    return Block("Same loss, different behaviour", figures=(drawing,)) if drawing else None
-
-
-def _draw(view: View) -> Drawing | None:
     rung, rules = view.rung, settled(view.reported("rules"))
     rule = main_rule(distinct(rules, "rule"))
     kl = _kl_by_snapshot(view["likelihood"])
@@ -61,15 +54,16 @@ def _draw(view: View) -> Drawing | None:
     left.set_ylim(-0.03, 1.03)
     figure.supxlabel("KL to the truth, nats per sequence", fontsize=10)
     _draw_baselines(right, _baselines(view, rule))
-    cells = [cell for cell in looks if cell in shown["id"] | shown["ood"]]
-    _legend(figure, cells, looks)
-    members = len(set(rows["member_id"].to_pylist()))
-    return style.finish(
-        figure,
-        view.name("scatter"),
-        f"{view.language}: KL to the truth against {rule}, in and out of distribution",
-        _caption(rule, members, rung, limits, everything),
-    )
+    named = {
+        cell: {"ls": "", "marker": look.marker, "ms": 6, "color": look.colour}
+        for cell, look in looks.items()
+        if cell in shown["id"] | shown["ood"]
+    }
+    style.write_legend(figure, named)
+    title = f"{view.language}: KL to the truth against {rule}, in and out of distribution"
+    caption = _caption(rule, len(distinct(rows, "member_id")), rung, limits, everything)
+    drawing = style.finish(figure, view.name("scatter"), title, caption)
+    return Block("Same loss, different behaviour", figures=(drawing,))
 
 
 def _kl_by_snapshot(likelihood: pa.Table) -> dict[tuple[str, str], float]:
@@ -110,40 +104,19 @@ def _limits(everything: Sequence[Points], rung: str | None) -> tuple[float, floa
 
 def _draw_points(axes: Axes, points: Points, look: style.Look, limits: tuple[float, float]) -> None:
     x = np.clip(points.kl, *limits)
-    raster = len(x) > _MANY
     early, last = ~points.last & (points.kl == x), points.last
-    axes.plot(
-        x[early],
-        points.rate[early],
-        ls="",
-        marker=look.marker,
-        ms=2.6,
-        mew=0,
-        color=look.colour,
-        alpha=0.3,
-        rasterized=raster,
-    )
-    axes.plot(
-        x[last],
-        points.rate[last],
-        ls="",
-        marker=look.marker,
-        ms=6,
-        mew=0.7,
-        mec=style.INK,
-        color=look.colour,
-        alpha=0.85,
-        rasterized=raster,
-        clip_on=False,
-        zorder=3,
-    )
+    small: dict[str, Any] = {"ms": 2.6, "mew": 0, "alpha": 0.3}
+    large = {"ms": 6, "mew": 0.7, "mec": style.INK, "alpha": 0.85, "clip_on": False, "zorder": 3}
+    for chosen, size in ((early, small), (last, large)):
+        size |= {"ls": "", "color": look.colour, "rasterized": len(x) > _MANY}
+        axes.plot(x[chosen], points.rate[chosen], marker=look.marker, **size)
 
 
 def _baselines(view: View, rule: str) -> dict[str, float]:
     rows = where(view["baselines"], rule=rule, split="ood")
     found = pairs_of(rows, "baseline", "rate")
     names = {"chance": "chance", "eos_now": "EOS now"}
-    return {label: found[name] for name, label in names.items() if (found.get(name) or -1) >= 0}
+    return {label: found[name] for name, label in names.items() if found.get(name) is not None}
 
 
 def _draw_baselines(axes: Axes, baselines: dict[str, float]) -> None:
@@ -156,37 +129,17 @@ def _draw_baselines(axes: Axes, baselines: dict[str, float]) -> None:
             labels[-1] = (rate, f"{labels[-1][1]}, {text}")
         else:
             labels.append((rate, text))
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     for rate, text in labels:
-        axes.annotate(
-            text,
-            (1, rate),
-            (0, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=8.5,
-        )
-
-
-def _legend(figure: Figure, cells: Sequence[str], looks: dict[str, style.Look]) -> None:
-    handles = [
-        Line2D([], [], ls="", marker=looks[c].marker, ms=6, color=looks[c].colour, label=c)
-        for c in cells
-    ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(cells), 3))
+        axes.annotate(text, (1, rate), (0, 2), ha="right", va="bottom", fontsize=8.5, **place)
 
 
 def _caption(
-    rule: str,
-    count: int,
-    rung: str | None,
-    limits: tuple[float, float],
-    everything: Sequence[Points],
+    rule: str, n: int, rung: str | None, limits: tuple[float, float], everything: Sequence[Points]
 ) -> str:
     text = (
         "Each large mark is one member where it stopped (or its last snapshot), each small one an "
-        f"earlier snapshot at a larger ε; n = {count} members. Across: KL(truth‖member). Up: the "
+        f"earlier snapshot at a larger ε; n = {n} members. Across: KL(truth‖member). Up: the "
         f"share of judged prompts whose greedy completion satisfies {rule}; an unfinished "
         "completion fails. Members one above the other have the same loss."
     )

@@ -4,12 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from identjax.query import Floats, floats, split_by, where
 from identjax.report import style
 from identjax.report.block import Block, block
-from identjax.report.drawing import Drawing
 from identjax.report.format import count
 from identjax.report.view import View
 
@@ -20,25 +18,19 @@ _FEW = 300
 @block("training", place=800)
 def show(view: View) -> Block | None:
     """Draw the KL to the truth over steps: thin lines are members, thick ones medians."""
-    drawing = _draw(view)
-    return Block("On the way there", figures=(drawing,)) if drawing else None
-
-
-def _draw(view: View) -> Drawing | None:
     rung, curves = view.rung, where(view.reported("curves"), metric="kl_nats")
     if not curves.num_rows:
         return None
     looks = style.looks(view.source.cells)
     figure = style.new_figure(5.6, 3.6)
     axes = figure.subplots()
-    drawn, handles, smallest = 0, [], []
+    drawn, named, smallest = 0, {}, []
     for (cell,), part in sorted(split_by(curves, "cell"), key=lambda item: str(item[0])):
         steps, values = _grid(part)
         drawn += len(values)
         smallest.append(values[np.isfinite(values) & (values > 0)])
         _draw_cell(axes, steps, values, looks[cell])
-        look = looks[cell]
-        handles.append(Line2D([], [], color=look.colour, ls=look.dash, lw=2, label=cell))
+        named[cell] = {"color": looks[cell].colour, "ls": looks[cell].dash, "lw": 2}
     if rung is not None:
         axes.axhline(float(rung), color=style.INK, lw=0.8, ls=(0, (1, 2)))
     positive = np.concatenate(smallest)
@@ -48,7 +40,7 @@ def _draw(view: View) -> Drawing | None:
     axes.set_ylim(max(float(positive.min()) / 1.5, 1e-7), float(positive.max()) * 1.5)
     axes.set_xlabel("training step")
     axes.set_ylabel("KL to the truth, nats per sequence")
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
+    style.write_legend(figure, named)
     caption = (
         f"KL(truth‖member) at every check, n = {count(drawn, 'member')}. Thick lines are medians "
         "over the members still in training, bands hold the middle 80%, thin lines are members."
@@ -56,7 +48,8 @@ def _draw(view: View) -> Drawing | None:
     if rung is not None:
         caption += f" Dotted: ε = {rung}."
     title = f"{view.language}: KL to the truth over training"
-    return style.finish(figure, view.name("training"), title, caption)
+    drawing = style.finish(figure, view.name("training"), title, caption)
+    return Block("On the way there", figures=(drawing,))
 
 
 def _grid(part: pa.Table) -> tuple[npt.NDArray[np.int64], Floats]:
