@@ -75,7 +75,6 @@ class Registry(Generic[T]):
         return self._places[self.canonical(name)]
 
     def __getitem__(self, name: str) -> T:
-        """Give the entry under a name or an alias."""
         return self._entries[self.canonical(name)]
 
     def __contains__(self, name: object) -> bool:

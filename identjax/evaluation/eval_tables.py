@@ -25,7 +25,6 @@ class EvalTables:
         self._saved_at = time.monotonic()
 
     def __getitem__(self, name: str) -> pa.Table:
-        """Give a table as it stands."""
         if name not in self._tables:
             schema, found = self.schemas[name], self._store.read_eval(self._path(name))
             if found is None:

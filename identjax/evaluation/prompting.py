@@ -36,7 +36,6 @@ class PromptBook:
     """The prompts of truths, by split: drawn once, because that and what is taught take seconds."""
 
     def __init__(self, decoding: Decoding) -> None:
-        """Begin with none."""
         self.decoding = decoding
         self._drawn: dict[tuple[Truth, str], Tokens] = {}
         self._judged: dict[tuple[Truth, str], Tokens] = {}

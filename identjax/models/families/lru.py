@@ -77,7 +77,6 @@ class LRUMixer(Mixer):
         return h_N, self.leave(h_N, x_D)
 
     def __call__(self, x_BxTxD: jax.Array, places: Places) -> jax.Array:
-        """Read all positions."""
         decay_N, inputs_BxTxN = self.recur(x_BxTxD)
         h_BxTxN = recur_diagonal(places.position == 0, decay_N, inputs_BxTxN)
         return self.leave(h_BxTxN, x_BxTxD)

@@ -38,7 +38,7 @@ class MambaMixer(Mixer):
     """h = e^{ΔA}∘h + ΔBx; y = C·h + Dx; out = W(y∘SiLU z), with Δ, B and C functions of x."""
 
     def setup(self) -> None:
-        """Declare the maps, and A, D and Δ's bias with their published initial initial."""
+        """Declare the maps, and A, D and Δ's bias with their published initial values."""
         c = self.config
         inner, rank = c.expand * c.d_model, math.ceil(c.d_model / 16)
         self.enter = Linear(2 * inner, bias=False)
@@ -82,7 +82,6 @@ class MambaMixer(Mixer):
         return (window, h_DxN), self.leave(h_DxN @ c_N, x_D, z_D)
 
     def __call__(self, x_BxTxD: jax.Array, places: Places) -> jax.Array:
-        """Read all positions."""
         x, z = jnp.split(self.enter(x_BxTxD), 2, -1)
         x = jax.nn.silu(self.conv(x, places.position))
         delta, b, c = self.choose(x)

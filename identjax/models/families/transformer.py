@@ -155,7 +155,6 @@ class Attention(nn.Module):
     config: Transformer
 
     def setup(self) -> None:
-        """Declare the fused input projection and the output projection."""
         d = self.config.d_model
         self.qkv = Linear(3 * d, kernel_initial=initial.xavier, bias_initial=initial.zeros)
         self.out = Linear(d, bias_initial=initial.zeros)
@@ -215,7 +214,6 @@ class Block(nn.Module):
     config: Transformer
 
     def setup(self) -> None:
-        """Declare the parts."""
         c = self.config
         self.attention = Attention(c)
         self.norms = [Norm(c.norm_type, c.epsilon) for _ in range(2)]
@@ -254,7 +252,6 @@ class Block(nn.Module):
         dropout: Dropout | None,
         site: int,
     ) -> jax.Array:
-        """Read all positions."""
         qkv = self.attention.project(self.before(x, 0), position)
         y = self.attention.mix(qkv, sight, dropout, site)
         return self.feed(self.after(x, 0, y, dropout, site), dropout, site)
@@ -264,7 +261,6 @@ class TransformerNet(Net):
     """Embedding and positions, blocks, a last norm where norms come first, and a linear head."""
 
     def setup(self) -> None:
-        """Declare the parts."""
         c, v = self.config, self.config.vocabulary.size
         normal = initial.normal(1 / math.sqrt(c.d_model) if c.tie else 1.0)
         self.embed = initial.declare(self, "embed", normal, v, c.d_model)
@@ -326,7 +322,6 @@ class TransformerNet(Net):
         return (position + 1, tuple(moved)), self.leave(x_D)
 
     def __call__(self, tokens_BxT: jax.Array, dropout: Dropout | None = None) -> jax.Array:
-        """Give logits at every position, [B, T, V]."""
         string_BxT, position_BxT = locate(tokens_BxT, self.config.vocabulary.bos)
         index_T = lax.iota(jnp.int32, tokens_BxT.shape[1])
         distance_TxS = index_T[:, None] - index_T[None]

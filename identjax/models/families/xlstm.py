@@ -63,7 +63,6 @@ class GatedFeed(Mixer):
     """W₂(GELU(gate)∘up), of `ff_factor` times the width, rounded up to a multiple of 64."""
 
     def setup(self) -> None:
-        """Declare both maps."""
         c = self.config
         self.up = Linear(2 * 64 * math.ceil(c.ff_factor * c.d_model / 64), bias=False)
         self.down = Linear(c.d_model, bias=False)
@@ -75,7 +74,6 @@ class GatedFeed(Mixer):
         return cache, self(x_D)
 
     def __call__(self, x: jax.Array, places: Places | None = None) -> jax.Array:
-        """Apply the net to the last axis."""
         gate, value = jnp.split(self.up(x), 2, -1)
         return self.down(nn.gelu(gate, approximate=False) * value)
 
@@ -87,7 +85,6 @@ class BlockDiagonal(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Apply the map."""
         blocks, b = x.shape[-1] // self.block, self.block
         kernel = initial.declare(
             self, "kernel", initial.normal(math.sqrt(2 / (5 * b))), blocks, b, b
@@ -138,7 +135,6 @@ class MLSTMMixer(Mixer):
         return (window, memory), self.leave(h_HxK, conv_D, z_D)
 
     def __call__(self, x_BxTxD: jax.Array, places: Places) -> jax.Array:
-        """Read all positions."""
         x, z = jnp.split(self.enter(x_BxTxD), 2, -1)
         conv = nn.silu(self.conv(x, places.position))
         gated = self.project(x, conv)

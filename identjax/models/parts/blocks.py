@@ -37,7 +37,6 @@ class BlockNet(Net):
     """Embedding, x + mixer(norm(x)) for each mixer, a last norm, and a linear head."""
 
     def setup(self) -> None:
-        """Declare the parts."""
         c, v = self.config, self.config.vocabulary.size
         self.embed = initial.declare(self, "embed", initial.normal(1.0), v, c.d_model)
         self.layers = c.mixers()
@@ -61,7 +60,6 @@ class BlockNet(Net):
         return tuple(moved), self.head(self.norms[-1](x_D))
 
     def __call__(self, tokens_BxT: jax.Array, dropout: Dropout | None = None) -> jax.Array:
-        """Give logits at every position, [B, T, V]."""
         places = locate(tokens_BxT, self.config.vocabulary.bos)
         x_BxTxD = self.embed[tokens_BxT]
         for site, (norm, mixer) in enumerate(zip(self.norms, self.layers, strict=False)):

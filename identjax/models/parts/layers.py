@@ -55,7 +55,6 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Apply the map to the last axis."""
         default = initial.within(1 / math.sqrt(x.shape[-1]))
         kernel = initial.declare(
             self, "kernel", self.kernel_initial or default, x.shape[-1], self.features
@@ -78,7 +77,6 @@ class Norm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Normalise `x`."""
         shape = x.shape[-2:] if self.kind == "head" else x.shape[-1:]
         scale = initial.declare(self, "scale", initial.ones, *shape)
         if self.kind != "rms":
@@ -136,7 +134,6 @@ class CausalConv(nn.Module):
         return seen_WxD[1:], (seen_WxD * self.kernel).sum(0) + self.bias
 
     def __call__(self, x_BxTxD: jax.Array, position_BxT: jax.Array) -> jax.Array:
-        """Give the outputs at every position."""
         y_BxTxD = x_BxTxD * self.kernel[None, None, -1] + self.bias[None, None]
         for back in range(1, min(self.width, x_BxTxD.shape[1])):
             shifted_BxTxD = jnp.pad(x_BxTxD[:, :-back], ((0, 0), (back, 0), (0, 0)))

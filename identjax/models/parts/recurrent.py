@@ -80,7 +80,6 @@ class RecurrentNet(Net):
     """
 
     def setup(self) -> None:
-        """Declare the embedding, the layers and the head."""
         c, v = self.config, self.config.vocabulary.size
         self.embed = initial.declare(self, "embed", initial.normal(1.0), v, c.embedding)
         self.cells = [c.cell_type(c) for _ in range(getattr(c, "layers", 1))]
@@ -102,7 +101,6 @@ class RecurrentNet(Net):
         return tuple(moved), self.head(x)
 
     def __call__(self, tokens_BxT: jax.Array, dropout: Dropout | None = None) -> jax.Array:
-        """Give logits at every position, [B, T, V]."""
         tokens_TxB = tokens_BxT.T
         starts_TxB = tokens_TxB == self.config.vocabulary.bos
         x = self.cells[0](self.cells[0].project(self.embed)[tokens_TxB], starts_TxB)

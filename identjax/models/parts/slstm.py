@@ -93,7 +93,6 @@ class SLSTMMixer(Mixer):
         return (window, state), self.norm(state.h).reshape(x_D.shape)
 
     def __call__(self, x_BxTxD: jax.Array, places: Places) -> jax.Array:
-        """Read all positions."""
         inputs = self.project(x_BxTxD, nn.silu(self.conv(x_BxTxD, places.position)))
         first = start_scalars(
             (inputs.shape[0], inputs.shape[2], inputs.shape[3] // 4), inputs.dtype

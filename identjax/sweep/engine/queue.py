@@ -15,12 +15,10 @@ class Queue:
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
-        """Take the members, the first of them first."""
         self._waiting = list(reversed(members))
         self.to_go = sum(member.steps for member in members)
 
     def __len__(self) -> int:
-        """Count the members that wait."""
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[Member]:

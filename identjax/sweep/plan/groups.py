@@ -46,7 +46,6 @@ class RunSettings:
     measures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check every field."""
         if any(rung <= 0 for rung in self.rungs) or len(set(self.rungs)) < len(self.rungs):
             raise ConfigError("rungs", self.rungs, "different numbers above 0")
         if any(step < 1 for step in self.snapshot_steps):
