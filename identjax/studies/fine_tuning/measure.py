@@ -19,22 +19,14 @@ from identjax.rungs import FINAL
 from identjax.schema import TRUTH, schema_of
 from identjax.sweep.folder.members_table import member_of
 from identjax.sweep.plan.starts import Starts
-from identjax.training.member import Member
 
 # Where a permutation moves a loss by more than this share, training makes much of rounding.
 STEADY = 1e-3
 
 _CHANGE = {"optimizer": str, "learning_rate": float, "change": str, "alpha": float}
-_ENDS = {
-    "members": int,
-    "diverged": int,
-    "step": int,
-    "loss": float,
-    "kl_nats": float,
-    "ratio": float,
-    "ratio_low": float,
-    "ratio_high": float,
-}
+_LOSS = dict.fromkeys(("loss", "kl_nats", "ratio"), float)
+_ENDS = {"members": int, "diverged": int, "step": int, **_LOSS}
+_ENDS |= {"ratio_low": float, "ratio_high": float}
 _RULE = {"rule": str, "rate_id": float, "rate_ood": float}
 _START = {"start_kl_nats": float, "start_logits": float}
 _UNKNOWN = dict.fromkeys(_START, math.nan)
@@ -43,18 +35,8 @@ COLUMNS: Mapping[str, Mapping[str, type]] = {
     "fine_tuning": {**_CHANGE, "starts": int, **_ENDS, **_RULE, **_START},
     "fine_tuning_rates": {**_CHANGE, "role": str, **_ENDS, "steady": bool, "chosen": bool},
     "fine_tuning_curves": {**_CHANGE, "step": int, "members": int, "kl_nats": float},
-    "fine_tuning_members": {
-        "member_id": str,
-        **_CHANGE,
-        "start_digest": str,
-        "step": int,
-        "loss": float,
-        "kl_nats": float,
-        "ratio": float,
-        "diverged": bool,
-        **_START,
-        "selected_on": int,
-    },
+    "fine_tuning_members": {"member_id": str, **_CHANGE, "start_digest": str, "step": int}
+    | {**_LOSS, "diverged": bool, **_START, "selected_on": int},
 }
 TABLES = {name: schema_of(**TRUTH, **columns) for name, columns in COLUMNS.items()}
 Row = dict[str, Any]
@@ -83,11 +65,8 @@ def compare_starts(at: AtSweep) -> Found:
         "fine_tuning_curves": _average_curves(shown),
         "fine_tuning_members": shown,
     }
-    return {name: _in_columns(COLUMNS[name], list(rows)) for name, rows in found.items()}
-
-
-def _in_columns(columns: Iterable[str], rows: Sequence[Row]) -> Rows:
-    return {column: [row[column] for row in rows] for column in columns}
+    tables = ((name, list(rows)) for name, rows in found.items())
+    return {name: {c: [row[c] for row in rows] for c in COLUMNS[name]} for name, rows in tables}
 
 
 def _follow(at: AtSweep, rows: Sequence[Rows]) -> list[Row]:
@@ -105,16 +84,12 @@ def _follow(at: AtSweep, rows: Sequence[Rows]) -> list[Row]:
         last[row["optimizer"]] = min(row["budget"], last.get(row["optimizer"], row["budget"]))
     entropy, found = at.language.entropy, []
     for row in rows:
-        own, step, diverged = kls[row["member_id"]], last[row["optimizer"]], _diverged(row)
-        kl = math.inf if diverged else own.get(step, math.nan)
-        losses = {at_step: kl + entropy for at_step, kl in own.items()}
-        more = {"step": step, "diverged": diverged, "kl_nats": kl, "loss": kl + entropy}
-        found.append({**row, **more} | {"kls": own, "losses": losses})
+        own, step = kls[row["member_id"]], last[row["optimizer"]]
+        more: Row = {"step": step, "diverged": row["status"] == "diverged", "kls": own}
+        kl = math.inf if more["diverged"] else own.get(step, math.nan)
+        losses = {step: kl + entropy for step, kl in own.items()}
+        found.append({**row, **more, "kl_nats": kl, "loss": kl + entropy, "losses": losses})
     return found
-
-
-def _diverged(row: Rows) -> bool:
-    return bool(row["status"] == "diverged")
 
 
 def is_plain(row: Row) -> bool:
@@ -128,9 +103,13 @@ def is_control(row: Row) -> bool:
     return change.draws and not change.scales
 
 
+def _rate_of(row: Row) -> tuple[str, float]:
+    return row["optimizer"], row["learning_rate"]
+
+
 def _origin(row: Row) -> tuple[object, ...]:
     """Name what a change's members share with the unchanged one to which they are compared."""
-    return row["optimizer"], row["learning_rate"], row["role"], row["start_digest"]
+    return *_rate_of(row), row["role"], row["start_digest"]
 
 
 def _compare(rows: list[Row]) -> list[Row]:
@@ -151,13 +130,10 @@ def find_steady(rows: Sequence[Row]) -> dict[tuple[str, float], bool]:
     plain = {_origin(row): row["losses"] for row in rows if is_plain(row)}
     steady: dict[tuple[str, float], bool] = {}
     for row in rows:
-        at = row["optimizer"], row["learning_rate"]
         own = plain.get(_origin(row), {}) if is_control(row) else {}
-        holds = all(
-            abs(row["losses"].get(step, math.inf) / loss - 1) <= STEADY
-            for step, loss in own.items()
-        )
-        steady[at] = steady.get(at, True) and holds
+        ratios = [row["losses"].get(step, math.inf) / loss for step, loss in own.items()]
+        holds = all(abs(ratio - 1) <= STEADY for ratio in ratios)
+        steady[_rate_of(row)] = steady.get(_rate_of(row), True) and holds
     return steady
 
 
@@ -168,15 +144,13 @@ def choose_rates(rows: Sequence[Row], steady: Mapping[tuple[str, float], bool]) 
     """
     losses: dict[tuple[str, float], list[float]] = {}
     for row in filter(is_plain, rows):
-        losses.setdefault((row["optimizer"], row["learning_rate"]), []).append(row["loss"])
+        losses.setdefault(_rate_of(row), []).append(row["loss"])
     have_steady = {optimizer for (optimizer, _), holds in steady.items() if holds}
-    best: dict[str, tuple[float, float]] = {}
-    for (optimizer, rate), values in sorted(losses.items()):
-        mean = float(np.mean(values))
-        fits = steady[optimizer, rate] or optimizer not in have_steady
-        if fits and not math.isnan(mean) and mean < best.get(optimizer, (math.inf, 0.0))[0]:
-            best[optimizer] = mean, rate
-    return {optimizer: rate for optimizer, (_, rate) in best.items()}
+    fit = [at for at in losses if steady[at] or at[0] not in have_steady]
+    means = [(float(np.mean(losses[at])), at) for at in fit]
+    # The best one of each optimizer comes last, and stays.
+    worst_first = sorted((pair for pair in means if math.isfinite(pair[0])), reverse=True)
+    return {optimizer: rate for _, (optimizer, rate) in worst_first}
 
 
 def _measure_starts(at: AtSweep, rows: Sequence[Row]) -> dict[str, Row]:
@@ -186,25 +160,23 @@ def _measure_starts(at: AtSweep, rows: Sequence[Row]) -> dict[str, Row]:
     found = {row["member_id"]: {name: row[name] for name in _START} for row in known}
     lacking = {r["member_id"]: member_of(r) for r in rows if r["member_id"] not in found}
     try:
-        starts = Starts.of(at.run.sweep["config"].get("start_from") or {})
+        starts = Starts(at.run.sweep["config"].get("start_from") or {})
         there = {key: member for key, member in lacking.items() if starts.attach(member) == member}
     except ConfigError:
         return found
-    groups: dict[str, dict[str, Member]] = {}
-    for row in (row for row in rows if row["member_id"] in there):
-        groups.setdefault(row["group"], {})[row["member_id"]] = there[row["member_id"]]
-    for members in groups.values():
-        drifts = starts.measure(list(members.values()))
-        for member_id, member in members.items():
-            drift = drifts[member.member_id]
-            found[member_id] = {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
+    for group in {row["group"] for row in rows if row["member_id"] in there}:
+        keys = {row["member_id"] for row in rows if row["group"] == group} & set(there)
+        drifts = starts.measure([there[key] for key in sorted(keys)])
+        for key in keys:
+            drift = drifts[there[key].member_id]
+            found[key] = {"start_kl_nats": drift.kl_nats, "start_logits": drift.logits}
     return found
 
 
 def place_of(row: Row) -> tuple[Any, ...]:
     """Sort key of rows: within a learning rate and a role, changes as they were registered."""
     change = list(CHANGES).index(CHANGES.canonical(row["change"]))
-    return row["optimizer"], row["learning_rate"], row.get("role", ""), change, row["alpha"]
+    return *_rate_of(row), row.get("role", ""), change, row["alpha"]
 
 
 def _split(rows: Iterable[Row], *names: str) -> Iterator[tuple[Row, list[Row]]]:
@@ -260,8 +232,8 @@ def _tabulate_rates(
     rows: Sequence[Row], steady: Mapping[tuple[str, float], bool], chosen: Mapping[str, float]
 ) -> Iterator[Row]:
     for about, own in _split(rows, "role"):
-        optimizer, rate = about["optimizer"], about["learning_rate"]
-        found = {"steady": steady.get((optimizer, rate)), "chosen": rate == chosen.get(optimizer)}
+        is_chosen = about["learning_rate"] == chosen.get(about["optimizer"])
+        found = {"steady": steady.get(_rate_of(about)), "chosen": is_chosen}
         yield about | _describe_end(own) | found
 
 

@@ -97,7 +97,6 @@ class PromptSet:
     unseen: bool
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the prompts."""
         drawn = draw_prompts(self.definition, self.k, self.n, PROMPTS_PER_SET, 0, self.unseen)
         return map(self.definition.vocabulary.decode, drawn.tokens)
 
@@ -211,14 +210,14 @@ def _weigh_in_full(definition: Ginc, k: int, n: int) -> Swap:
     flipped = laws.copy()
     flipped[hit, len(pattern)] = _exchange(laws[hit, len(pattern)])
     log_p, log_q = (_log_of_strings(law, documents) for law in (laws, flipped))
-    forward = float(np.exp(log_p) @ (log_p - log_q))
+    kl_forward = float(np.exp(log_p) @ (log_p - log_q))
     prompts = np.unique(documents[hit, : len(pattern)], axis=0)
     read = chain.laws(prompts)
     p_of_prompts = np.exp(_log_of_strings(read[:, :-1], prompts))
     kl_nats = float(p_of_prompts @ swap_gap(read[:, -1]))
     log_mass = chain.log_mass(allowed_by(pattern, definition.words))
     found = _swap(chain, definition, pattern, prompts, log_mass, kl_nats, 0.0)
-    return found._replace(forward=forward)
+    return found._replace(kl_forward=kl_forward)
 
 
 def _swap(

@@ -7,32 +7,14 @@ import numpy as np
 from identjax.evaluation.measure import AtRung, AtTruth, Found, Rows, measure
 from identjax.languages import Language
 from identjax.schema import TRUTH, schema_of
-from identjax.studies.in_context.asking import judge_laws, laws_of_members, laws_of_one
+from identjax.studies.in_context.asking import Answers, judge_laws, laws_of_members, laws_of_one
 from identjax.studies.in_context.tasks import ASKED, Asked, Swap, asked, pad_rows, tasks_of
 
-_ASKED = {
-    "form": str,
-    "examples": int,
-    "prompts": int,
-    "accuracy": float,
-    "tv": float,
-    "answered": float,
-}
-SWAPPED = {
-    "form": str,
-    "examples": int,
-    "places": int,
-    "log_mass": float,
-    "kl_nats": float,
-    "kl_stderr": float,
-    "kl_forward": float,
-    "floor": float,
-    "bound": float,
-    "agreement": float,
-    "accuracy": float,
-    "truth_accuracy": float,
-    "prompts": int,
-}
+_ASKED = {"form": str, "examples": int, "prompts": int, **dict.fromkeys(Answers._fields, float)}
+_COSTS = ("log_mass", "kl_nats", "kl_stderr", "kl_forward", "floor", "bound")
+_REPLIES = ("agreement", "accuracy", "truth_accuracy")
+SWAPPED = {"form": str, "examples": int, "places": int}
+SWAPPED |= {**dict.fromkeys((*_COSTS, *_REPLIES), float), "prompts": int}
 
 
 def has_tasks(language: Language) -> bool:
@@ -115,12 +97,7 @@ def measure_swap(swap: Swap) -> Rows:
         accuracy = [float(judge_laws(swap.shots, law).accuracy[0]) for law in laws]
     return {
         "places": int(tokens.shape[1]) - 1,
-        "log_mass": swap.log_mass,
-        "kl_nats": swap.kl_nats,
-        "kl_stderr": swap.kl_stderr,
-        "kl_forward": swap.forward,
-        "floor": swap.floor,
-        "bound": swap.bound,
+        **{cost: getattr(swap, cost) for cost in _COSTS},
         "agreement": float(agree.mean()),
         "accuracy": accuracy[1],
         "truth_accuracy": accuracy[0],

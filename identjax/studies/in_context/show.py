@@ -22,23 +22,11 @@ from identjax.studies.in_context.figures import draw_accuracy, draw_matched, dra
 from identjax.studies.in_context.measure import SWAPPED
 from identjax.studies.in_context.tasks import SHOWN
 
+_PLACE = {"sweep": str, "language": str, "form": str, "examples": int}
+_SHARES = ("accuracy", "low", "high", "smallest", "largest", "tv", "answered")
 FIELDS = schema_of(
-    sweep=str,
-    language=str,
-    form=str,
-    examples=int,
-    series=str,
-    kind=str,
-    rung=str,
-    accuracy=float,
-    low=float,
-    high=float,
-    smallest=float,
-    largest=float,
-    tv=float,
-    answered=float,
-    members=int,
-    prompts=int,
+    **{**_PLACE, "series": str, "kind": str, "rung": str},
+    **{**dict.fromkeys(_SHARES, float), "members": int, "prompts": int},
 )
 SWAP_FIELDS = schema_of(sweep=str, language=str, **SWAPPED)
 

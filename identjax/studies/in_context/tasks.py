@@ -60,7 +60,7 @@ class Swap(NamedTuple):
     `truth` and `swapped` are the predictors before and after; `members` [N, P] are prompts of B,
     all of them or draws by the truth, and `shots` are in-context prompts, all in B. Then ln p(B),
     KL(truth‖swapped) in nats per sequence with its standard error, and the least p2 on B;
-    `forward` is the KL by the forward algorithm over all documents, NaN where they are too many.
+    `kl_forward` is the KL by the forward algorithm over all documents, NaN where they are too many.
     """
 
     truth: Predictor
@@ -70,7 +70,7 @@ class Swap(NamedTuple):
     kl_nats: float
     kl_stderr: float
     floor: float
-    forward: float = float("nan")
+    kl_forward: float = float("nan")
     shots: Shots | None = None
 
     @property
