@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from identjax import rungs
 from identjax.query import Floats, floats, where
-from identjax.statistics import Panel
+from identjax.statistics.identifiability import Panel
 
 MEASURE = "js_next"
 

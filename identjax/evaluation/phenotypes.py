@@ -12,7 +12,7 @@ import pyarrow as pa
 from identjax.evaluation.divergences import measure_churn
 from identjax.evaluation.pairs import label_completions, pivot_rows
 from identjax.query import where
-from identjax.statistics import find_clusters
+from identjax.statistics.clusters import find_clusters
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from identjax.report.blocks.variance import SEEDS, explain
-from identjax.statistics import decompose_variance
+from identjax.statistics.variance import decompose_variance
 
 
 class PlantedView(dict[str, pa.Table]):

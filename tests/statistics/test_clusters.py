@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from identjax.statistics import find_clusters
-from identjax.statistics.clusters import measure_silhouette
+from identjax.statistics.clusters import find_clusters, measure_silhouette
 
 
 def distances(places):

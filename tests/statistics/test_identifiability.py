@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from identjax.statistics import Panel, measure_index
+from identjax.statistics.identifiability import Panel, measure_index
 
 MEMBERS = [f"m{i}" for i in range(8)]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from identjax.statistics import (
+from identjax.statistics.intervals import (
     Interval,
     adjust_holm,
     bca_interval,

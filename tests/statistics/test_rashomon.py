@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from identjax.statistics import (
+from identjax.statistics.rashomon import (
     measure_ambiguity,
     measure_capacity,
     measure_discrepancy,

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from identjax.statistics import decompose_variance
-from identjax.statistics.variance import RESIDUAL
+from identjax.statistics.variance import RESIDUAL, decompose_variance
 
 FACTORS, SEEDS = ["architecture", "optimizer"], ["init_seed", "data_seed"]
 

@@ -11,7 +11,7 @@ from identjax.evaluation.measure import AtPairs, Found, measure
 from identjax.evaluation.pairs import label_completions, pivot_rows
 from identjax.query import where
 from identjax.schema import TRUTH, schema_of
-from identjax.statistics import (
+from identjax.statistics.rashomon import (
     measure_ambiguity,
     measure_capacity,
     measure_discrepancy,

@@ -13,7 +13,7 @@ from identjax.report.table import Column, Row, Table, number, text
 from identjax.report.view import View
 from identjax.rungs import FINAL, epsilons, is_step, say
 from identjax.schema import schema_of
-from identjax.statistics import adjust_holm, contrast_paired, contrast_unpaired
+from identjax.statistics.intervals import adjust_holm, contrast_paired, contrast_unpaired
 
 SEEDS = ("init_seed", "data_seed", "noise_seed")
 _SIDE = {"sweep": str, "mean": float, "n": int}

@@ -9,7 +9,7 @@ from identjax.report.gather import CELL, Source
 from identjax.report.table import Column, Row, Table, occurs, text, varies, whole
 from identjax.report.view import View
 from identjax.rungs import epsilons
-from identjax.statistics import wilson_interval
+from identjax.statistics.intervals import wilson_interval
 
 STATUSES = ("done", "saturated", "diverged", "training", "pending")
 

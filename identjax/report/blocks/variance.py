@@ -13,7 +13,7 @@ from identjax.report.format import count
 from identjax.report.table import Column, Row, Table, text, whole
 from identjax.report.view import View
 from identjax.schema import schema_of
-from identjax.statistics import decompose_variance
+from identjax.statistics.variance import decompose_variance
 
 SEEDS = ("init_seed", "data_seed", "noise_seed")
 # Columns of members that are no choice of the experimenter.

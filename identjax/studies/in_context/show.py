@@ -17,7 +17,7 @@ from identjax.report.format import NOTHING, interval, nats, share
 from identjax.report.table import Column, Row, Table, number, text, whole
 from identjax.report.view import View
 from identjax.schema import schema_of
-from identjax.statistics import seed_interval
+from identjax.statistics.intervals import seed_interval
 from identjax.studies.in_context.figures import draw_accuracy, draw_matched, draw_swaps
 from identjax.studies.in_context.measure import SWAPPED
 from identjax.studies.in_context.tasks import SHOWN
