@@ -7,7 +7,7 @@ from identjax.models import families
 from identjax.models.model import MODELS, Dropout, Learner, Model
 from identjax.vocabulary import Vocabulary
 
-__all__ = ["MODELS", "Dropout", "Learner", "Model", "families", "make", "resolve"]
+__all__ = ["MODELS", "Dropout", "Learner", "Model", "families", "make"]
 
 
 def make(
@@ -25,11 +25,3 @@ def make(
         raise unknown_name(f"{MODELS.canonical(name)} option", unknown[0], family.option_names())
     chosen = {**family.presets[preset], **options}
     return family(vocabulary=vocabulary, max_length=max_length, **chosen)
-
-
-def resolve(
-    name: str, *, vocabulary: Vocabulary, max_length: int, preset: str = "small", **options: Any
-) -> dict[str, Any]:
-    """Give the registered name and every option in full, sorted, as JSON values."""
-    model = make(name, vocabulary=vocabulary, max_length=max_length, preset=preset, **options)
-    return dict(sorted({"name": MODELS.canonical(name), **model.options()}.items()))

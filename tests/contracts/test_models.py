@@ -223,10 +223,10 @@ def test_long_rows_are_finite_at_the_papers_sizes(name: str) -> None:
 
 @every_case
 def test_options_are_json_and_make_the_same_model(name: str, preset: str) -> None:
-    found = models.resolve(name, vocabulary=AB, max_length=LENGTH, preset=preset)
+    found = make(name, preset).options()
     assert list(found) == sorted(found)
     options = json.loads(json.dumps(found))
-    again = models.make(options.pop("name"), vocabulary=AB, max_length=LENGTH, **options)
+    again = models.make(name, vocabulary=AB, max_length=LENGTH, **options)
     assert again == make(name, preset)
     assert hash(again) == hash(make(name, preset))
 

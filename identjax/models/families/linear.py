@@ -44,7 +44,7 @@ class LinearNet(Net):
         self.embed = initial.declare(self, "embed", initial.normal(1.0), v, c.embedding)
         bound = math.sqrt(6 / ((c.embedding + t) * t * v))
         self.kernel = initial.declare(self, "kernel", initial.within(bound), t, c.embedding, t, v)
-        self.bias = initial.declare(self, "bias", initial.zeros, t, v)
+        self.bias = initial.declare(self, "bias", jnp.zeros_like, t, v)
 
     def start(self, dtype: Any) -> Cache:
         """Give position 0 and a zero sum for every position to come."""

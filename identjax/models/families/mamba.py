@@ -48,7 +48,7 @@ class MambaMixer(Mixer):
             inner, kernel_initial=initial.within(rank**-0.5), bias_initial=_delta_bias
         )
         self.log_a = initial.declare(self, "log_a", _log_range, inner, c.d_state)
-        self.skip = initial.declare(self, "skip", initial.ones, inner)
+        self.skip = initial.declare(self, "skip", jnp.ones_like, inner)
         self.out = Linear(c.d_model, bias=False)
 
     def choose(self, x: jax.Array) -> tuple[jax.Array, ...]:

@@ -156,8 +156,8 @@ class Attention(nn.Module):
 
     def setup(self) -> None:
         d = self.config.d_model
-        self.qkv = Linear(3 * d, kernel_initial=initial.xavier, bias_initial=initial.zeros)
-        self.out = Linear(d, bias_initial=initial.zeros)
+        self.qkv = Linear(3 * d, kernel_initial=initial.xavier, bias_initial=jnp.zeros_like)
+        self.out = Linear(d, bias_initial=jnp.zeros_like)
 
     def project(self, x: jax.Array, position: jax.Array) -> tuple[jax.Array, ...]:
         """Give queries, keys and values [..., H, K] of inputs [..., D]."""

@@ -103,10 +103,10 @@ class MLSTMMixer(Mixer):
         self.enter = Linear(2 * inner, bias=False)
         self.conv = CausalConv(inner, c.d_conv)
         self.q, self.k, self.v = (BlockDiagonal(c.qkv_block) for _ in range(3))
-        self.i = Linear(c.heads, kernel_initial=initial.zeros, bias_initial=initial.normal(0.1))
-        self.f = Linear(c.heads, kernel_initial=initial.zeros, bias_initial=initial.spread(3, 6))
+        self.i = Linear(c.heads, kernel_initial=jnp.zeros_like, bias_initial=initial.normal(0.1))
+        self.f = Linear(c.heads, kernel_initial=jnp.zeros_like, bias_initial=initial.spread(3, 6))
         self.norm = Norm("head")
-        self.skip = initial.declare(self, "skip", initial.ones, inner)
+        self.skip = initial.declare(self, "skip", jnp.ones_like, inner)
         self.out = Linear(c.d_model, bias=False)
 
     def project(self, x: jax.Array, conv: jax.Array) -> Gated:

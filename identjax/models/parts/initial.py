@@ -48,16 +48,6 @@ def draw(key: jax.Array, declared: Any) -> Any:
     return jax.tree.unflatten(tree, drawn)
 
 
-def zeros(u: jax.Array) -> jax.Array:
-    """All 0."""
-    return jnp.zeros_like(u)
-
-
-def ones(u: jax.Array) -> jax.Array:
-    """All 1."""
-    return jnp.ones_like(u)
-
-
 def within(bound: float) -> Values:
     """Uniform between −bound and bound."""
     return lambda u: bound * u

@@ -78,13 +78,13 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = x.shape[-2:] if self.kind == "head" else x.shape[-1:]
-        scale = initial.declare(self, "scale", initial.ones, *shape)
+        scale = initial.declare(self, "scale", jnp.ones_like, *shape)
         if self.kind != "rms":
             x = x - x.mean(-1, keepdims=True)
         x = x * lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + self.epsilon)
         x = x * pad_axes(scale, x.ndim)
         if self.kind == "layer":
-            x = x + pad_axes(initial.declare(self, "bias", initial.zeros, x.shape[-1]), x.ndim)
+            x = x + pad_axes(initial.declare(self, "bias", jnp.zeros_like, x.shape[-1]), x.ndim)
         return x
 
 

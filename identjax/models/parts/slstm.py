@@ -70,7 +70,7 @@ class SLSTMMixer(Mixer):
         self.conv = CausalConv(c.d_model, c.d_conv)
         self.from_conv = initial.declare(self, "from_conv", normal, c.heads, k, 2 * k)
         self.from_input = initial.declare(self, "from_input", normal, c.heads, k, 2 * k)
-        self.recurrent = initial.declare(self, "recurrent", initial.zeros, c.heads, k, 4 * k)
+        self.recurrent = initial.declare(self, "recurrent", jnp.zeros_like, c.heads, k, 4 * k)
         self.bias = initial.declare(self, "bias", power_law(c.heads, k, self.depth), c.heads, 4 * k)
         self.norm = Norm("head")
 
