@@ -13,7 +13,7 @@ from identjax.errors import ConfigError, unknown_name
 from identjax.languages.language import Language
 from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.law.graph import Graph, explore
-from identjax.languages.law.table import TableLaw, build_table, make_table
+from identjax.languages.law.lookup import TableLaw, build_table, make_table
 from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State, Wrapper
 from identjax.vocabulary import Tokens

@@ -3,7 +3,7 @@
 import numpy as np
 
 from identjax.evaluation.measure import AtTruth, Found, Rows, measure
-from identjax.evaluation.rates import RATE_COLUMNS, Rates, judge_members, rate_columns
+from identjax.evaluation.rates import RATE_COLUMNS, Rates, judge_members
 from identjax.languages import Language
 from identjax.languages.baselines import chance_rate, eos_now
 from identjax.predictor import Predictor, complete
@@ -47,6 +47,6 @@ def _judge_chance(language: Language, rule: str, tokens: Tokens, like: Rates) ->
 
 
 def _row(baseline: str, split: str, rule: str, rates: Rates | None) -> Rows:
-    columns = rate_columns(rates or Rates(_NOTHING, _NOTHING, _NOTHING, 0, 0))
+    columns = (rates or Rates(_NOTHING, _NOTHING, _NOTHING, 0, 0))._asdict()
     reason = "" if rates else UNDEFINED
     return {"baseline": baseline, "split": split, "rule": rule, "reason": reason, **columns}

@@ -14,7 +14,7 @@ from identjax.languages.definition import ListedDefinition, register
 from identjax.languages.law.automaton import AutomatonDefinition
 from identjax.languages.law.graph import NONE
 from identjax.languages.law.leaves import as_leaf
-from identjax.languages.law.table import TableLaw, draw_from_tables, make_table
+from identjax.languages.law.lookup import TableLaw, draw_from_tables, make_table
 from identjax.languages.rules import Finite, Rule, nonempty
 from identjax.mixture import Mixture
 from identjax.predictor import Predictor

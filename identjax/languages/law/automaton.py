@@ -14,7 +14,7 @@ from identjax.errors import ConfigError
 from identjax.languages.definition import Definition, LengthSampler
 from identjax.languages.law.draw import choose_by
 from identjax.languages.law.graph import Graph, Support, explore, log_add
-from identjax.languages.law.table import TableLaw, build_table
+from identjax.languages.law.lookup import TableLaw, build_table
 
 MOST_ENTRIES = 2**24
 
