@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from identjax.errors import ConfigError
+from identjax.evaluation import measure as measuring
 from identjax.evaluation.evaluate import evaluate
-from identjax.evaluation.measure import MEASURES, measure
+from identjax.evaluation.measure import MEASURES
 from identjax.evaluation.prompting import Decoding
 from identjax.schema import schema_of
 from identjax.training.objective import OBJECTIVES
@@ -311,7 +312,7 @@ def frail(at):
 def test_a_measure_that_fails_for_one_member_is_named_and_the_others_are_written(tmp_path):
     run, toy = PlantedRun(tmp_path, rungs=["final"]), {"toy": TOY}
     with MEASURES.temporarily():
-        measure("toy", toy, needs="snapshots")(frail)
+        measuring.measure("toy", toy, needs="snapshots")(frail)
         outcome = evaluate(run, say=silent)
         assert outcome.failures == ("measure toy, member m2 at rung final: no such thing",)
         assert "lacks 1 of its rows" in outcome.describe(run.workdir)[-1]
@@ -336,7 +337,7 @@ def test_a_measure_that_fails_for_one_member_is_named_and_the_others_are_written
 def test_rows_off_the_declared_columns_are_named(tmp_path, given, said):
     run = PlantedRun(tmp_path, {"m0": EOS}, rungs=["final"])
     with MEASURES.temporarily():
-        measure("toy", {"toy": TOY}, needs="snapshots")(lambda at: given)
+        measuring.measure("toy", {"toy": TOY}, needs="snapshots")(lambda at: given)
         (line,) = evaluate(run, say=silent, measures=["toy"]).failures
     assert line.startswith("measure toy, member m0 at rung final: table")
     assert re.search(said, line)
@@ -350,7 +351,7 @@ def test_conclusions_follow_all_that_stands_and_replace_those_of_before(tmp_path
         return {"toy": {"member_id": [m["member_id"] for m in at.members], "value": seen[-1] * 1.0}}
 
     with MEASURES.temporarily():
-        measure("toy", {"toy": CONCLUDED}, needs="sweep")(conclude)
+        measuring.measure("toy", {"toy": CONCLUDED}, needs="sweep")(conclude)
         evaluate(run, say=silent)
         grown = PlantedRun(tmp_path, {**run.laws, "m2": SAY_A}, rungs=["final"])
         evaluate(grown, say=silent)
