@@ -16,7 +16,7 @@ from identjax.evaluation.measure import schemas
 from identjax.query import distinct, split_by
 from identjax.schema import TRUTH
 from identjax.sweep.folder.ledger import CURVES
-from identjax.sweep.folder.load import Run, open_run
+from identjax.sweep.folder.load import Run
 
 # What is shown together: members that differ by their seeds and swept numbers alone.
 CELL = ("language", *CHOICES)
@@ -62,7 +62,7 @@ def gather(workdirs: Sequence[str | pathlib.Path]) -> list[Source]:
 
 
 def _read(workdir: str | pathlib.Path, name: str, prefix: tuple[str, ...]) -> Source:
-    run = open_run(str(workdir))
+    run = Run(str(workdir))
     members = run.members()
     if members is None:
         raise ConfigError("workdir", str(workdir), "a folder that launch.sweep has written")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from identjax.query import (
     Floats,
@@ -13,7 +14,6 @@ from identjax.query import (
     main_rule,
     pairs_of,
     reported,
-    split_by,
     where,
     without,
 )
@@ -103,14 +103,11 @@ def _broken_by_the_truth(source: Source, language: str) -> set[str]:
 
 
 def _perfect(rows: pa.Table) -> set[str] | None:
-    perfect, judged = set(), False
-    for (member,), part in split_by(rows, "member_id"):
-        rates = floats(part, "rate")
-        rates = rates[~np.isnan(rates)]
-        judged |= len(rates) > 0
-        if len(rates) and (rates == 1).all():
-            perfect.add(member)
-    return perfect if judged else None
+    judged = rows.filter(pc.is_finite(rows["rate"]))
+    if not judged.num_rows:
+        return None
+    short = judged.filter(pc.less(judged["rate"], 1))
+    return {*distinct(judged, "member_id")} - {*distinct(short, "member_id")}
 
 
 def say(finding: Finding) -> str:

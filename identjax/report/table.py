@@ -19,7 +19,6 @@ class Marked:
     verdicts: tuple[tuple[str, bool], ...] = ()
 
     def __str__(self) -> str:
-        """The text alone."""
         return "".join(text for text, _ in self.pieces)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 
-from identjax.evaluation.masses import LONGER, REGIONS
+from identjax.evaluation.measures.dynamics import LONGER, REGIONS
 from identjax.query import distinct, floats, split_by, where
 from identjax.report import style
 from identjax.report.block import Block, block

@@ -1,6 +1,5 @@
 """How far behaviour parts among members within ε of the truth, rung by rung, and in one number."""
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +19,8 @@ from identjax.report.table import Row
 from identjax.report.view import View
 from identjax.rungs import epsilons
 from identjax.schema import schema_of
-from identjax.statistics import Index, measure_index, pair_interval
+from identjax.statistics.identifiability import Index, measure_index
+from identjax.statistics.intervals import pair_interval
 
 MEASURES = {
     "tv_next": "TV of the next-token law",
@@ -46,18 +46,10 @@ INDEX = schema_of(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Curve:
-    """The divergences of the same members at several ε; `index` is None where it is undefined."""
-
-    rows: tuple[Row, ...]
-    index: Index | None
-
-
 @block("identifiability", CURVE, place=200)
 def show(view: View) -> Block:
     """Draw the divergences against ε."""
-    rows = measure_curve(view).rows
+    rows, _ = measure_curve(view)
     drawings = (_draw(view, rows, measure) for measure in SHOWN)
     figures = tuple(drawing for drawing in drawings if drawing is not None)
     title = "What the loss leaves open as ε shrinks" if figures else ""
@@ -67,7 +59,7 @@ def show(view: View) -> Block:
 @block("index", INDEX, place=210)
 def show_index(view: View) -> Block:
     """Say the identifiability index, where it is defined."""
-    found = measure_curve(view).index
+    _, found = measure_curve(view)
     if found is None:
         return Block(rows=())
     row: Row = view.about | dict(zip(("index", "low", "high", "members"), found.index, strict=True))
@@ -79,10 +71,10 @@ def show_index(view: View) -> Block:
 
 # The index stands right after the curve.
 @functools.lru_cache(maxsize=1)
-def measure_curve(view: View) -> Curve:
-    """Mean divergence over pairs at each ε, by measure, split and scope, with 95% intervals.
+def measure_curve(view: View) -> tuple[tuple[Row, ...], Index | None]:
+    """Mean divergence over pairs at each ε, with 95% intervals, and the index where it is defined.
 
-    The scope is all pairs, or pairs within one cell (the spread between seeds).
+    A row has a measure, a split and a scope: all pairs, or those within one cell.
     """
     members = view.reported("members")
     ids, rungs = choose_members(view["pairwise"], members, view.rung)
@@ -97,7 +89,7 @@ def measure_curve(view: View) -> Curve:
             rows += [about | row for row in _summarise(part, ids, cells)]
     index = measure_index(make_panel(pairs, ids), cells) if ids else None
     defined = index is not None and np.isfinite(index.index.value)
-    return Curve(tuple(rows), index if defined else None)
+    return tuple(rows), index if defined else None
 
 
 def choose_members(

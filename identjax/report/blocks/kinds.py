@@ -1,6 +1,5 @@
 """Kinds of behaviour among members of equal loss, and what each says to the same prompts."""
 
-import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Iterator
@@ -28,28 +27,16 @@ SCHEMA = schema_of(
 _FEWEST = 3
 
 
-@dataclasses.dataclass(frozen=True)
-class Kinds:
-    """Clusters of members, and a row on each."""
-
-    found: Phenotypes
-    rows: tuple[Row, ...]
-
-    @property
-    def ordered(self) -> list[str]:
-        """The members in the order of the dendrogram."""
-        return [self.found.members[row] for row in self.found.order]
-
-
 @block("kinds", SCHEMA, place=410)
 def show(view: View) -> Block:
     """List the kinds, and what the typical member of each says to the same prompts."""
-    kinds = find_kinds(view)
-    if kinds is None:
+    found = find_kinds(view)
+    if found is None:
         return Block(rows=())
-    if len(kinds.rows) == 1:
+    rows = tuple(_describe(view, found))
+    if len(rows) == 1:
         alone = "No clear kinds: the completions of these members form one cluster."
-        return Block(sentences=(alone,), rows=kinds.rows)
+        return Block(sentences=(alone,), rows=rows)
     caption = (
         "Clusters of members by churn, the share of prompts on which their completions differ "
         "(average linkage; as many clusters as give the clearest silhouette, one where none is "
@@ -63,21 +50,20 @@ def show(view: View) -> Block:
         number("mean rate", "rate", share),
         text("typical member", "typical"),
     )
-    tables = Table(kinds.rows, columns, caption), _lay_out(kinds, Marker(view.truth))
+    tables = Table(rows, columns, caption), _lay_out(found, Marker(view.truth))
     return Block("Kinds of behaviour", tables=tables)
 
 
 # The heat map has the order of the same clusters.
 @functools.lru_cache(maxsize=1)
-def find_kinds(view: View) -> Kinds | None:
+def find_kinds(view: View) -> Phenotypes | None:
     """Cluster the members whose pairs were measured at a rung, by what they complete alike."""
     pairs = where(view["pairwise"], rung=view.at, split="ood")
     completions = where(view.reported("completions"), rung=view.at, split="ood")
     ids = sorted(members_of(pairs) & {*distinct(completions, "member_id")})
     if len(ids) < _FEWEST:
         return None
-    found = find_phenotypes(ids, where(completions, member_id=ids))
-    return Kinds(found, tuple(_describe(view, found)))
+    return find_phenotypes(ids, where(completions, member_id=ids))
 
 
 def _describe(view: View, found: Phenotypes) -> Iterator[Row]:
@@ -100,18 +86,18 @@ def _describe(view: View, found: Phenotypes) -> Iterator[Row]:
         }
 
 
-def _lay_out(kinds: Kinds, marker: Marker) -> Table:
+def _lay_out(found: Phenotypes, marker: Marker) -> Table:
     """Lay the completions of the kinds beside each other, prompt by prompt."""
 
     def answer(place: int) -> Column:
         def write(row: Row) -> Marked:
             return marker.mark(row["prompt"], *row["answers"][place])
 
-        return Column(f"kind {kinds.rows[place]['kind']}", write, number=False)
+        return Column(f"kind {place + 1}", write, number=False)
 
     rows = tuple(
         {"prompt": one.prompt, "answers": list(zip(one.completions, one.finished, strict=True))}
-        for one in kinds.found.examples
+        for one in found.examples
     )
     prompt = Column("prompt", lambda row: Marked(((row["prompt"], "end"),)), number=False)
-    return Table(rows, (prompt, *map(answer, range(len(kinds.rows)))))
+    return Table(rows, (prompt, *map(answer, range(len(found.typical)))))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from identjax.evaluation.cells import CHOICES
-from identjax.query import distinct, floats, settled, split_by, where
+from identjax.query import Floats, distinct, floats, settled, split_by, where
 from identjax.report.block import Block, block
 from identjax.report.format import SPLITS, interval, share, span
 from identjax.report.gather import CELL
@@ -16,7 +16,7 @@ from identjax.report.table import Column, Row, Table, number, text, varies
 from identjax.report.view import View
 from identjax.rungs import FINAL, order, say
 from identjax.schema import schema_of
-from identjax.statistics import seed_interval
+from identjax.statistics.intervals import seed_interval
 
 KEYS = (*CELL, "rung", "split", "rule")
 BASELINES = ("chance", "eos_now", "truth")
@@ -111,34 +111,28 @@ def tabulate(view: View) -> list[Row]:
 
 
 def _summarise(part: pa.Table, failures: int) -> Row:
-    rates = floats(part, "rate")
-    rates = rates[~np.isnan(rates)]
-    found, middle = (seed_interval(rates, trim=trim, bounds=(0.0, 1.0)) for trim in (0, 0.25))
-    judged = bool(len(rates))
-    # Equal rates say nothing of how far others may lie: the range shows that they are equal.
-    spread = judged and float(np.ptp(rates)) > 0
-    return {
-        "n": len(rates),
-        "mean": float(rates.mean()) if judged else None,
-        "low": found.low if spread else None,
-        "high": found.high if spread else None,
-        "interquartile_mean": middle.value if judged else None,
-        "interquartile_low": middle.low if spread else None,
-        "interquartile_high": middle.high if spread else None,
-        "smallest": float(rates.min()) if judged else None,
-        "largest": float(rates.max()) if judged else None,
-        "mean_with_failures": float(rates.sum() / (len(rates) + failures)) if judged else None,
-        "finished": _mean(part, "finished"),
-        "rate_finished": _mean(part, "rate_finished"),
-        "prompts": span(part["prompts"].drop_null().to_pylist()),
-        "unsatisfiable": span(part["unsatisfiable"].drop_null().to_pylist()),
-    }
+    rates = _known(part, "rate")
+    row: Row = dict.fromkeys((*_MEANS, *_RANGE)) | {"n": len(rates)}
+    row |= {name: span(part[name].drop_null().to_pylist()) for name in ("prompts", "unsatisfiable")}
+    for name in ("finished", "rate_finished"):
+        if len(values := _known(part, name)):
+            row[name] = float(values.mean())
+    if not len(rates):
+        return row
+    row |= {"mean": rates.mean(), "smallest": rates.min(), "largest": rates.max()}
+    row["mean_with_failures"] = rates.sum() / (len(rates) + failures)
+    for name, trim in (("", 0.0), ("interquartile_", 0.25)):
+        found = seed_interval(rates, trim=trim, bounds=(0.0, 1.0))
+        row[f"{name}mean"] = found.value if trim else row["mean"]
+        # Equal rates say nothing of how far others may lie: the range shows that they are equal.
+        if np.ptp(rates) > 0:
+            row |= {f"{name}low": found.low, f"{name}high": found.high}
+    return row
 
 
-def _mean(part: pa.Table, column: str) -> float | None:
+def _known(part: pa.Table, column: str) -> Floats:
     values = floats(part, column)
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else None
+    return values[~np.isnan(values)]
 
 
 def _baselines(view: View) -> dict[tuple[str, ...], float]:
