@@ -6,7 +6,7 @@ NOTHING = "–"
 SPLITS = {"id": "in distribution", "ood": "out of distribution", "bos": "from nothing"}
 
 
-def share(value: float | None, digits: int = 2) -> str:
+def share(value: float | None) -> str:
     """Write a share; only what is exactly 0 or 1 is written so.
 
     >>> share(0.4567), share(0.9996), share(1.0), share(None)
@@ -14,11 +14,11 @@ def share(value: float | None, digits: int = 2) -> str:
     """
     if value is None or math.isnan(value):
         return NOTHING
-    for places in range(digits, 9):
+    for places in range(2, 9):
         text = f"{value:.{places}f}"
         if float(text) not in (0.0, 1.0) or value == float(text):
             return text
-    return f"{value:.{digits}f}"
+    return f"{value:.2f}"
 
 
 def nats(value: float | None) -> str:
@@ -34,11 +34,11 @@ def nats(value: float | None) -> str:
     return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def interval(low: float | None, high: float | None, digits: int = 2) -> str:
+def interval(low: float | None, high: float | None) -> str:
     """Write an interval, or nothing where there is none."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
-    return f"[{share(low, digits)}, {share(high, digits)}]"
+    return f"[{share(low)}, {share(high)}]"
 
 
 def count(number: int, one: str, many: str = "") -> str:
