@@ -11,7 +11,7 @@ from identjax.evaluation.truths import find_truths
 from identjax.schema import make_table
 from identjax.store import Store
 from identjax.studies.fine_tuning.measure import TABLES, compare_starts
-from identjax.sweep.folder.load import open_run
+from identjax.sweep.folder.load import Run
 from tests.report.planted import SWEEP, make_member, make_rule_row, plant
 
 RATES = (0.1, 0.3, 0.9)
@@ -89,7 +89,7 @@ def plant_tuned(
 
 def conclude(store: Store) -> None:
     """Write what the study measures of a folder, as the command would."""
-    run = open_run(str(store.workdir))
+    run = Run(str(store.workdir))
     members = run.members().to_pylist()
     (truth,) = find_truths(members)
 
