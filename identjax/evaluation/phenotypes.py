@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from identjax.evaluation.divergences import measure_churn
-from identjax.evaluation.pairs import label_completions, pivot_rows
+from identjax.evaluation.pair_tables import label_completions, pivot_rows
 from identjax.query import where
 from identjax.statistics.clusters import find_clusters
 

@@ -1,7 +1,6 @@
 """How often completions keep a rule."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,9 @@ class Rates(NamedTuple):
     finished: np.ndarray
     prompts: int
     unsatisfiable: int
+
+
+RATE_COLUMNS = dict.fromkeys(Rates._fields[:3], float) | dict.fromkeys(Rates._fields[3:], int)
 
 
 def judge_members(
@@ -64,17 +66,3 @@ def _judge_rows(
         rows = np.minimum(np.arange(first, first + PIECE), len(distinct) - 1)
         held.append(np.asarray(language.judge(rule, distinct[rows], prompt_length), bool))
     return np.concatenate(held)[place.reshape(-1)]
-
-
-RATE_COLUMNS: Mapping[str, type] = {
-    "rate": float,
-    "rate_finished": float,
-    "finished": float,
-    "prompts": int,
-    "unsatisfiable": int,
-}
-
-
-def rate_columns(rates: Rates) -> dict[str, Any]:
-    """Give rates as columns of a table."""
-    return {name: getattr(rates, name) for name in RATE_COLUMNS}

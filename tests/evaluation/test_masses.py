@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from identjax.evaluation.masses import LONGER, REGIONS, list_strings, measure_masses
+from identjax.evaluation.measures.dynamics import LONGER, REGIONS, list_strings, measure_masses
 from tests.planted import LANG, off_law, plant
 
 SPLIT = off_law(LANG, a=0.25, b=0.25, eos=0.5)

@@ -5,7 +5,7 @@ import numpy as np
 from identjax.evaluation.completions import Continuations, complete_members
 from identjax.evaluation.measure import AtRung, Found, Rows, measure
 from identjax.evaluation.prompting import decode_rows
-from identjax.evaluation.rates import RATE_COLUMNS, judge_members, rate_columns
+from identjax.evaluation.rates import RATE_COLUMNS, judge_members
 from identjax.schema import schema_of
 
 TABLES = {
@@ -24,7 +24,7 @@ def measure_behaviour(at: AtRung) -> Found:
         completions.append(_list_completions(at, split, found))
         for rule in at.language.judged:
             rates = judge_members(at.language, rule, at.prompts[split], *found)
-            rules.append({"split": split, "rule": rule, **rate_columns(rates)})
+            rules.append({"split": split, "rule": rule, **rates._asdict()})
     return {"completions": completions, "rules": rules}
 
 

@@ -12,7 +12,7 @@ from identjax.evaluation.divergences import (
 )
 from identjax.evaluation.likelihood import POSITIONS, draw_strings, laws_along
 from identjax.evaluation.measure import AtPairs, Found, Rows, measure
-from identjax.evaluation.pairs import label_completions, pivot_rows
+from identjax.evaluation.pair_tables import label_completions, pivot_rows
 from identjax.query import where
 from identjax.schema import schema_of
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from identjax.evaluation.cells import name_cells
 from identjax.evaluation.measure import AtPairs, Found, measure
-from identjax.evaluation.pairs import label_completions, pivot_rows
+from identjax.evaluation.pair_tables import label_completions, pivot_rows
 from identjax.query import where
 from identjax.schema import TRUTH, schema_of
 from identjax.statistics.rashomon import (
