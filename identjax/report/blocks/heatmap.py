@@ -30,7 +30,8 @@ def show(view: View) -> Block | None:
     measure = next((m for m in _MEASURES if m in distinct(pairs, "measure")), None)
     if kinds is None or measure is None:
         return None
-    pairs, ids = where(pairs, measure=measure), [kinds.members[row] for row in kinds.order]
+    pairs = where(pairs, measure=measure)
+    ids = [kinds.members[row] for row in kinds.clusters.order_M]
     off, on = (_matrix(where(pairs, split=split), ids) for split in ("ood", "id"))
     cell_of = pairs_of(view["members"], "member_id", "cell")
     drawing = _draw_both(view, measure, off, on, [cell_of[member] for member in ids])
