@@ -17,8 +17,6 @@ from identjax.languages.language import Language
 from identjax.predictor import Predictor
 from identjax.vocabulary import Tokens
 
-Layout = tuple[int, int, list[tuple[int, int]]]
-
 
 class Batch(NamedTuple):
     """Rows of inputs, their targets, and the weight of each target; weights of a batch of whole
@@ -47,8 +45,6 @@ class WholeSupport(Batches):
     batch: Batch
 
     def draw(self, key: jax.Array) -> Batch:
-        """Give the support; there is no chance in it."""
-        del key
         return self.batch
 
 
@@ -62,7 +58,6 @@ class Draws(Batches):
     size: int = dataclasses.field(metadata={"static": True})
 
     def draw(self, key: jax.Array) -> Batch:
-        """Sample strings; PAD is never a target."""
         tokens_BxT = self.language.sample(key, self.size)
         targets_BxT = tokens_BxT[:, 1:]
         counted_BxT = targets_BxT != self.language.vocabulary.pad
@@ -91,7 +86,6 @@ class Strata(Batches):
     pad: int = dataclasses.field(metadata={"static": True})
 
     def draw(self, key: jax.Array) -> Batch:
-        """Draw the lengths, then the strings, and lay them out."""
         strata_B = jnp.arange(self.size, dtype=jnp.float32)
         share_B = jax.random.uniform(jax.random.fold_in(key, 0), (self.size,))
         quantile_B = (strata_B + share_B) / self.size
@@ -133,9 +127,7 @@ def make_batches(
     return Draws(language, teacher, size)
 
 
-def stratify(
-    language: Language, size: int, packs: bool, teacher: Predictor | None = None
-) -> Strata:
+def stratify(language: Language, size: int, packs: bool, teacher: Predictor | None) -> Strata:
     """Lay out the strata: each has the room of the longest string that it can draw."""
     cumulative = np.cumsum(language.length_probs)
     ends = np.minimum((np.arange(size) + 1) / size, cumulative[-1])
@@ -170,18 +162,21 @@ def pack(
     inputs = np.where(placed, tokens_SxT[source, offset], pad)
     targets = np.where(placed, tokens_SxT[source, offset + 1], pad)
     weights = np.where(placed, weights_SxT[source, offset], 0)
-    laws = laws_SxTxV
-    if laws is not None:
-        laws = jnp.asarray(
-            np.where(placed[..., None], np.asarray(laws)[source, offset], 0), np.float32
-        )
     whole = jnp.asarray(inputs, np.int32), jnp.asarray(targets, np.int32)
-    return Batch(*whole, jnp.asarray(weights, np.float32), laws)
+    batch = Batch(*whole, jnp.asarray(weights, np.float32))
+    if laws_SxTxV is None:
+        return batch
+    laws = np.where(placed[..., None], np.asarray(laws_SxTxV)[source, offset], 0)
+    return batch._replace(laws_RxTxV=jnp.asarray(laws, np.float32))
 
 
 def lay_out(room: np.ndarray, packs: bool) -> tuple[np.ndarray, np.ndarray]:
     """Say which string and which of its tokens stands where in the rows; -1 where none does."""
-    rows, capacity, places = best_fit(room, packs)
+    longest = int(room.max())
+    # The row length that leaves the fewest positions, from one piece to two.
+    capacities = range(longest, 2 * longest + 1) if packs else (longest,)
+    fits = ((capacity, *fit(room, capacity, packs)) for capacity in capacities)
+    capacity, rows, places = min(fits, key=lambda one: one[0] * one[1])
     source = np.full((rows, capacity), -1, np.int32)
     offset = np.zeros((rows, capacity), np.int32)
     for i, (row, at) in enumerate(places):
@@ -200,15 +195,8 @@ def draw_rows(batch: Batch, key: jax.Array, n: int) -> Batch:
     return drawn._replace(weights_RxT=drawn.weights_RxT * (rows / n))
 
 
-def best_fit(lengths: np.ndarray, packs: bool) -> Layout:
-    """Choose the row length that leaves the fewest positions, from one piece to two."""
-    longest = int(lengths.max())
-    capacities = range(longest, 2 * longest + 1) if packs else (longest,)
-    return min((fit(lengths, c, packs) for c in capacities), key=lambda one: one[0] * one[1])
-
-
-def fit(lengths: np.ndarray, capacity: int, packs: bool) -> Layout:
-    """Place pieces in rows: (rows, capacity, a row and an offset for each piece)."""
+def fit(lengths: np.ndarray, capacity: int, packs: bool) -> tuple[int, list[tuple[int, int]]]:
+    """Give the number of rows that pieces take, and a row and an offset for each piece."""
     used: list[int] = []
     places = [(0, 0)] * len(lengths)
     for s in np.argsort(-lengths, kind="stable"):
@@ -218,4 +206,4 @@ def fit(lengths: np.ndarray, capacity: int, packs: bool) -> Layout:
             used.append(0)
         places[s] = (row, used[row])
         used[row] += int(lengths[s])
-    return len(used), capacity, places
+    return len(used), places

@@ -139,11 +139,6 @@ class Member:
             **self.model,
         )
 
-    @property
-    def swept(self) -> dict[str, int | float]:
-        """The numbers that vary within a group, by field."""
-        return {name: getattr(self, name) for name in fields_of("swept", "gated")}
-
 
 def _digest(values: Mapping[str, Any], size: int) -> str:
     text = json.dumps(values, sort_keys=True)
@@ -153,19 +148,17 @@ def _digest(values: Mapping[str, Any], size: int) -> str:
 @functools.cache
 def _defaults(kind: type[Any]) -> dict[str, Any]:
     """Give the fields of a dataclass that have a default, with that, as JSON has it."""
-    found = {}
-    for field in dataclasses.fields(kind):
-        if field.default is not dataclasses.MISSING:
-            found[field.name] = field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            found[field.name] = field.default_factory()
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+    missing, fields = dataclasses.MISSING, dataclasses.fields(kind)
+    found = {field.name: field.default for field in fields if field.default is not missing}
+    made = {f.name: f.default_factory() for f in fields if f.default_factory is not missing}
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in (found | made).items()}
 
 
 def _difference(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k not in plain or v != plain[k]}
 
 
+_TYPES = typing.get_type_hints(Member)
 KINDS: dict[str, str] = {
     name: hint.__metadata__[0]
     for name, hint in typing.get_type_hints(Member, include_extras=True).items()
@@ -178,10 +171,17 @@ def fields_of(*kinds: str) -> tuple[str, ...]:
     return tuple(name for name, kind in KINDS.items() if kind in kinds)
 
 
-_AT_LEAST_ONE = ("max_length", "batch", "check_every", "check_size", "steps")
-_NOT_NEGATIVE = ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight")
+_COUNTS = ("max_length", "batch", "check_every", "check_size", "steps")
+_AMOUNTS = ("weight_decay", "clip", "warmup", "stop_below", "momentum", "objective_weight")
 _SEEDS = ("init_seed", "data_seed", "noise_seed", "change_seed")
 _SHARES = ("dropout", "label_noise", "beta1", "beta2")
+# From the first number to below the second.
+_LIMITS = (
+    (_COUNTS, 1, math.inf, "1 or more"),
+    (_AMOUNTS, 0, math.inf, "0 or more"),
+    (_SHARES, 0, 1, "0 or more and below 1"),
+    (_SEEDS, 0, 2**32, "0 to 2^32 - 1"),
+)
 
 
 def resolve(choices: Mapping[str, Any]) -> Member:
@@ -222,18 +222,13 @@ def _choose_batching(member: Member) -> str:
     return "stratified"
 
 
-@functools.cache
-def _hints() -> dict[str, Any]:
-    return typing.get_type_hints(Member)
-
-
 def _typed(choices: Mapping[str, Any]) -> dict[str, Any]:
     """Check names and types; whole floats become the ints that a field wants."""
-    values, hints = {}, _hints()
+    values = {}
     for name, value in choices.items():
-        if name not in hints:
-            raise unknown_name("config field", name, hints)
-        kind = hints[name]
+        if name not in _TYPES:
+            raise unknown_name("config field", name, _TYPES)
+        kind = _TYPES[name]
         if kind is float and type(value) is int:
             value = float(value)
         if kind is int and type(value) is float and value.is_integer():
@@ -249,14 +244,9 @@ def _check_numbers(member: Member) -> None:
     for name, value in member.fields.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(name, value, "a finite number")
-        if name in _AT_LEAST_ONE and value < 1:
-            raise ConfigError(name, value, "1 or more")
-        if name in _NOT_NEGATIVE and value < 0:
-            raise ConfigError(name, value, "0 or more")
-        if name in _SHARES and not 0 <= value < 1:
-            raise ConfigError(name, value, "0 or more and below 1")
-        if name in _SEEDS and not 0 <= value < 2**32:
-            raise ConfigError(name, value, "0 to 2^32 - 1")
+        for names, low, high, allowed in _LIMITS:
+            if name in names and not low <= value < high:
+                raise ConfigError(name, value, allowed)
     if member.learning_rate <= 0:
         raise ConfigError("learning_rate", member.learning_rate, "above 0")
     if member.teacher != NO_TEACHER and member.label_noise > 0:

@@ -6,7 +6,7 @@ Axes: N lesson or prompt, P position of a prompt, T position.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from identjax.languages.judge import BoundRule
 from identjax.languages.language import Language
 from identjax.languages.prompts import draw_evenly
 from identjax.predictor import Predictor
+from identjax.query import main_rule
 from identjax.registry import Registry
 from identjax.training.batches import Batch, pack
 from identjax.vocabulary import Tokens
@@ -49,7 +50,6 @@ TAUGHT_ONE_IN = 5
 @OBJECTIVES.register(MLE)
 def teach_nothing(language: Language) -> Iterable[Lesson]:
     """Maximum likelihood alone."""
-    del language
     return ()
 
 
@@ -70,7 +70,6 @@ def break_rule(language: Language) -> Iterable[Lesson]:
 @TEACHERS.register(NO_TEACHER)
 def learn_from_strings(language: Language) -> None:
     """Take what follows in a string as the target."""
-    del language
 
 
 @TEACHERS.register("truth")
@@ -193,24 +192,22 @@ def find_teacher(name: str, language: Language) -> Predictor | None:
     return teacher
 
 
-def _draw_completions(objective: str, language: Language) -> list[tuple[str, str, str]]:
+def _draw_completions(objective: str, language: Language) -> Iterator[tuple[str, str, str]]:
     """Choose prompts, and give each a completion that keeps the rule and one that breaks it."""
     if not language.rules:
         allowed = f"for a language with rules, which {language.name} has not"
         raise ConfigError("objective", objective, allowed)
-    rule = language.rules["R1"] if "R1" in language.rules else next(iter(language.rules.values()))
+    rule = language.rules[main_rule(language.rules)]
     found = language.prompts("ood").tokens
     answered = found[[_answer(rule, prompt_P) is not None for prompt_P in found]]
     if not len(answered):
-        return []
+        return
     n = -(-len(answered) // TAUGHT_ONE_IN)
     chosen = draw_evenly(language.describe(answered), key_for(0, Purpose.LESSONS), n).tokens
     decode = language.vocabulary.decode
-    answers = [_answer(rule, prompt_P) or ([], []) for prompt_P in chosen]
-    return [
-        (decode(prompt_P), decode(kept), decode(broken))
-        for prompt_P, (kept, broken) in zip(chosen, answers, strict=True)
-    ]
+    for prompt_P in chosen:
+        kept, broken = _answer(rule, prompt_P) or ([], [])
+        yield decode(prompt_P), decode(kept), decode(broken)
 
 
 def _answer(rule: BoundRule, prompt_P: Tokens) -> tuple[list[int], list[int]] | None:

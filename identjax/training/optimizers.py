@@ -19,14 +19,12 @@ OPTIMIZERS: Registry[Callable[..., optax.GradientTransformation]] = Registry("op
 @SCHEDULES.register("constant")
 def hold(step: jax.Array, warmup: jax.Array, steps: jax.Array) -> jax.Array:
     """Stay at 1."""
-    del warmup, steps
     return jnp.ones_like(step)
 
 
 @SCHEDULES.register("inverse_sqrt")
 def fall_as_inverse_sqrt(step: jax.Array, warmup: jax.Array, steps: jax.Array) -> jax.Array:
     """Fall as (warmup / step)^½ once the warm-up is over."""
-    del steps
     return jnp.sqrt(jnp.maximum(warmup, 1) / jnp.maximum(step, jnp.maximum(warmup, 1)))
 
 
@@ -56,22 +54,18 @@ def make_adamw(rate: Any, hyper: Hyper, static: Any) -> optax.GradientTransforma
 @OPTIMIZERS.register("adam")
 def make_adam(rate: Any, hyper: Hyper, static: Any) -> optax.GradientTransformation:
     """Adam (Kingma and Ba 2015), without weight decay."""
-    del hyper
     return optax.adam(rate, b1=static.beta1, b2=static.beta2)
 
 
 @OPTIMIZERS.register("sgd")
 def make_sgd(rate: Any, hyper: Hyper, static: Any) -> optax.GradientTransformation:
     """Gradient descent, with momentum where it is above zero, without weight decay."""
-    del hyper
     return optax.sgd(rate, momentum=static.momentum or None)
 
 
-def make_optimizer(
-    name: str, rate: Any, hyper: Hyper, static: Any, clips: bool
-) -> optax.GradientTransformation:
+def make_optimizer(rate: Any, hyper: Hyper, static: Any) -> optax.GradientTransformation:
     """Build an optimizer inside a traced function, so that all values share one compilation."""
-    optimizer = OPTIMIZERS[name](rate, hyper, static)
-    if not clips:
+    optimizer = OPTIMIZERS[static.optimizer](rate, hyper, static)
+    if not static.clip > 0:
         return optimizer
     return optax.chain(optax.clip_by_global_norm(hyper["clip"]), optimizer)

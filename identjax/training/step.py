@@ -14,7 +14,7 @@ from identjax.models.model import Dropout, Model, Params
 from identjax.predictor import Estimate, kl
 from identjax.training.batches import Batch, Batches, draw_rows, make_batches
 from identjax.training.loss import mean_nll, mislabel
-from identjax.training.member import Member
+from identjax.training.member import Member, fields_of
 from identjax.training.objective import find_lessons, find_teacher
 from identjax.training.optimizers import Hyper, make_optimizer, rate_at
 from identjax.training.precision import PRECISIONS, Precision
@@ -84,9 +84,8 @@ class Trainer:
         if lessons is not None:
             lesson_key = key_for(hyper["data_seed"], Purpose.LESSONS, step)
             lessons = draw_rows(lessons, lesson_key, self.member.batch)
-        parts = state, batch, lessons
         with jax.default_matmul_precision(self.precision.products):
-            loss, grads = jax.value_and_grad(self.loss)(state.params, *parts)
+            loss, grads = jax.value_and_grad(self.loss)(state.params, state, batch, lessons)
         # Optax mixes whole numbers and floats, which strict promotion would refuse.
         with jax.numpy_dtype_promotion("standard"):
             rule = self._optimizer(step, hyper)
@@ -130,8 +129,7 @@ class Trainer:
 
     def _optimizer(self, step: jax.Array, hyper: Hyper) -> optax.GradientTransformation:
         rate = rate_at(self.member.schedule, step, hyper)
-        clips = self.member.clip > 0
-        return make_optimizer(self.member.optimizer, rate, hyper, self.member, clips)
+        return make_optimizer(rate, hyper, self.member)
 
 
 def _is_finite(tree: Any) -> jax.Array:
@@ -157,10 +155,9 @@ def make_trainer(member: Member) -> tuple[Trainer, Shared]:
 
 def hyper_of(member: Member) -> dict[str, np.generic]:
     """Give a member's swept numbers in the dtypes that the program reads."""
-
-    def convert(name: str, value: float) -> np.generic:
-        if name.endswith("_seed"):
-            return np.uint32(value)
-        return np.int32(value) if isinstance(value, int) else np.float32(value)
-
-    return {name: convert(name, value) for name, value in member.swept.items()}
+    found: dict[str, np.generic] = {}
+    for name in fields_of("swept", "gated"):
+        value = getattr(member, name)
+        whole = np.uint32 if name.endswith("_seed") else np.int32
+        found[name] = whole(value) if isinstance(value, int) else np.float32(value)
+    return found

@@ -51,7 +51,8 @@ def test_few_rows_stand_for_many_on_average() -> None:
 
 def test_packing_fills_rows_and_never_overlaps() -> None:
     lengths = np.random.default_rng(0).integers(1, 20, 50)
-    rows, capacity, places = fit(lengths, 24, packs=True)
+    capacity = 24
+    rows, places = fit(lengths, capacity, packs=True)
     used = np.zeros((rows, capacity), int)
     for length, (row, at) in zip(lengths, places, strict=True):
         assert at + length <= capacity

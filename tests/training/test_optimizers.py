@@ -42,7 +42,7 @@ def test_a_traced_rate_gives_the_steps_of_a_fixed_one(name: str, plain: Any, cli
 
     @jax.jit
     def traced(rate: jax.Array, hyper: Any) -> Any:
-        return take_steps(make_optimizer(name, rate, hyper, member, clip > 0))
+        return take_steps(make_optimizer(rate, hyper, member))
 
     found = traced(jnp.float32(0.1), hyper_of(member))
     jax.tree.map(

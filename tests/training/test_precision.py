@@ -16,9 +16,9 @@ from identjax.models.costs import parts_of
 from identjax.models.model import MODELS
 from identjax.sweep.plan.groups import make_plan
 from identjax.training.batches import Batch
+from identjax.training.loss import sum_by_rows
 from identjax.training.member import resolve
 from identjax.training.precision import PRECISIONS
-from identjax.training.rows import sum_by_rows
 from identjax.training.step import hyper_of, make_trainer
 
 EXACT = (Precision.HIGHEST, Precision.HIGHEST)

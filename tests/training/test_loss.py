@@ -9,7 +9,7 @@ import pytest
 
 from identjax import languages, models
 from identjax.models.model import Dropout, Params
-from identjax.training import rows
+from identjax.training import loss as losses
 from identjax.training.batches import Batch, make_batches
 from identjax.training.loss import mean_nll
 
@@ -35,8 +35,8 @@ def pull(batch: Batch, dropout: Dropout | None = None) -> list[np.ndarray]:
 def split_into(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a block have at most so many rows."""
     row = MODEL.row_floats(one_string_a_row().inputs_RxT.shape[1])
-    monkeypatch.setattr(rows, "MOST_FLOATS", {"cpu": block * row})
-    monkeypatch.setattr(rows, "MOST_FLOATS_ELSEWHERE", block * row)
+    monkeypatch.setattr(losses, "MOST_FLOATS", {"cpu": block * row})
+    monkeypatch.setattr(losses, "MOST_FLOATS_ELSEWHERE", block * row)
 
 
 def test_blocks_change_neither_the_loss_nor_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +61,6 @@ def test_equal_rows_are_cut_differently_in_each_block(monkeypatch: pytest.Monkey
 def test_a_block_is_the_largest_divisor_with_room(
     count: int, floats: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "MOST_FLOATS", {"cpu": 1000})
-    monkeypatch.setattr(rows, "MOST_FLOATS_ELSEWHERE", 1000)
-    assert rows.find_block(count, floats) == block
+    monkeypatch.setattr(losses, "MOST_FLOATS", {"cpu": 1000})
+    monkeypatch.setattr(losses, "MOST_FLOATS_ELSEWHERE", 1000)
+    assert losses.find_block(count, floats) == block
