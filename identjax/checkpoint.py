@@ -41,7 +41,6 @@ class Checkpoints:
     """The checkpoints of one group: saved while training goes on, verified when loaded."""
 
     def __init__(self, directory: pathlib.Path) -> None:
-        """Open the folder of one group's checkpoints; unfinished saves in it are removed."""
         self.directory = directory
         self._saving: Any = None
         with clear_errors(directory):

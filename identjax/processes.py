@@ -20,34 +20,27 @@ class RefusedElsewhere(RuntimeError):
     """Another process of this run has stopped with this line; so do all."""
 
     def __init__(self, line: str, is_usage: bool) -> None:
-        """Take its line, and whether it was a ConfigError."""
         super().__init__(line)
         self.is_usage = is_usage
 
 
-def index() -> int:
-    """Give this process's number."""
-    return jax.process_index()
-
-
-def count() -> int:
-    """Give the number of processes."""
-    return jax.process_count()
-
-
 def is_first() -> bool:
     """Tell whether this process speaks for all."""
-    return index() == 0
+    return jax.process_index() == 0
 
 
 def gather(arrays: Any) -> Any:
     """Give the host arrays of all processes, put together along their first axis."""
-    return arrays if count() == 1 else multihost_utils.process_allgather(arrays, tiled=True)
+    return (
+        arrays
+        if jax.process_count() == 1
+        else multihost_utils.process_allgather(arrays, tiled=True)
+    )
 
 
 def fetch(stack: Any) -> Any:
     """Give the part of arrays over all devices that is on this process's, as host arrays."""
-    if count() == 1:
+    if jax.process_count() == 1:
         return jax.device_get(stack)
 
     def own(leaf: jax.Array) -> Any:
@@ -59,7 +52,7 @@ def fetch(stack: Any) -> Any:
 
 def exchange(value: Any) -> list[Any]:
     """Give what each process has to say, as JSON can."""
-    if count() == 1:
+    if jax.process_count() == 1:
         return [value]
     data = np.frombuffer(json.dumps(value).encode(), np.uint8)
     sizes = gather(np.array([data.size], np.int32))
@@ -72,7 +65,7 @@ def exchange(value: Any) -> list[Any]:
 
 def agree(stop: bool, due: bool) -> tuple[bool, bool]:
     """Stop where any process was asked to; for what is due, the first one's clock decides."""
-    if count() == 1:
+    if jax.process_count() == 1:
         return stop, due
     told = gather(np.array([[stop, due]], np.int32))
     return bool(told[:, 0].any()), bool(told[0, 1])

@@ -36,7 +36,6 @@ class Store:
     """
 
     def __init__(self, workdir: str | os.PathLike[str], leads: bool = True) -> None:
-        """Name the folder; nothing is read or written yet."""
         if "://" in str(workdir):
             allowed = "a local folder or a mounted bucket (see docs/scaling.md, Buckets)"
             raise ConfigError("workdir", str(workdir), allowed)
@@ -50,13 +49,13 @@ class Store:
         if not path.exists():
             return None
         sweep: dict[str, Any] = json.loads(path.read_text())
-        if sweep["format"] != FORMAT:
-            writer = sweep.get("versions", {}).get("identjax", "of another version")
-            remedy = "update" if sweep["format"] > FORMAT else "train it anew, or open it with that"
-            allowed = f"a folder of format {FORMAT}, as identjax {VERSION} writes it"
-            told = f"{allowed}, not {sweep['format']}, of identjax {writer}: {remedy}"
-            raise ConfigError("workdir", str(self.workdir), told)
-        return sweep
+        if (written := sweep["format"]) == FORMAT:
+            return sweep
+        writer = sweep.get("versions", {}).get("identjax", "of another version")
+        remedy = "update" if written > FORMAT else "train it anew, or open it with that"
+        allowed = f"a folder of format {FORMAT}, as identjax {VERSION} writes it"
+        told = f"{allowed}, not {written}, of identjax {writer}: {remedy}"
+        raise ConfigError("workdir", str(self.workdir), told)
 
     def write_sweep(self, sweep: Mapping[str, Any]) -> None:
         """Write sweep.json whole."""
@@ -73,7 +72,7 @@ class Store:
     def write_members(self, table: pa.Table) -> None:
         """Write members.parquet whole."""
         if self._leads:
-            self._write(self.workdir / "members.parquet", table)
+            self.write_table(self.workdir / "members.parquet", table)
 
     def log(self, event: str, **facts: Any) -> None:
         """Append one line to events.jsonl."""
@@ -88,16 +87,17 @@ class Store:
     def write_part(self, kind: str, group: str, process: int, chunk: int, table: pa.Table) -> None:
         """Write one part of `curves` or `snapshots`, over an earlier one of the same name."""
         name = f"{group}-p{process:04d}-c{chunk:09d}.parquet"
-        self._write(self.workdir / kind / name, table)
+        self.write_table(self.workdir / kind / name, table)
 
     def parts(self, kind: str, group: str | None = None) -> list[tuple[int, pathlib.Path]]:
         """List (chunk, path) of the parts of a kind, of one group or of all, oldest first."""
-        found = []
-        for path in (self.workdir / kind).glob("*.parquet"):
-            match = _PART.fullmatch(path.name)
-            if match and group in (None, match["group"]):
-                found.append((int(match["chunk"]), path))
-        return sorted(found, key=lambda part: (part[0], part[1].name))
+        paths = (self.workdir / kind).glob("*.parquet")
+        named = ((_PART.fullmatch(path.name), path) for path in paths)
+        return sorted(
+            (int(match["chunk"]), path)
+            for match, path in named
+            if match and group in (None, match["group"])
+        )
 
     def read_parts(
         self,
@@ -129,9 +129,10 @@ class Store:
         """Give one part."""
         return pq.read_table(path, columns=columns)
 
-    def rewrite_part(self, path: pathlib.Path, table: pa.Table) -> None:
-        """Put a table in the place of a part."""
-        self._write(path, table)
+    def write_table(self, path: pathlib.Path, table: pa.Table) -> None:
+        """Write one file whole, over what is there."""
+        with self._replacing(path) as temporary:
+            pq.write_table(table, temporary)
 
     def delete_parts_after(self, group: str, chunk: int) -> None:
         """Delete the parts of a group that are newer than a chunk."""
@@ -148,7 +149,7 @@ class Store:
 
     def write_eval(self, name: str, table: pa.Table) -> None:
         """Write evals/NAME.parquet whole."""
-        self._write(self.workdir / "evals" / f"{name}.parquet", table)
+        self.write_table(self.workdir / "evals" / f"{name}.parquet", table)
 
     @property
     def report_dir(self) -> pathlib.Path:
@@ -193,10 +194,6 @@ class Store:
 
     def _read(self, path: pathlib.Path, columns: list[str] | None = None) -> pa.Table | None:
         return pq.read_table(path, columns=columns) if path.exists() else None
-
-    def _write(self, path: pathlib.Path, table: pa.Table) -> None:
-        with self._replacing(path) as temporary:
-            pq.write_table(table, temporary)
 
     @contextlib.contextmanager
     def _replacing(self, path: pathlib.Path) -> Iterator[pathlib.Path]:

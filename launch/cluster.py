@@ -119,7 +119,7 @@ def _join() -> None:
         allowed = "give --coordinator, --processes and --process_id, or run under Slurm, Open MPI "
         reason = str(error).splitlines()[0]
         raise ConfigError("distributed", True, f"{allowed}or on TPU VMs ({reason})") from error
-    print(f"process {processes.index()} of {processes.count()} {_JOINED}", file=sys.stderr)
+    print(f"process {jax.process_index()} of {jax.process_count()} {_JOINED}", file=sys.stderr)
 
 
 def _supervise() -> int:

@@ -23,11 +23,11 @@ def main() -> None:
     folders = SHARDS.value or inside
     if not folders:
         raise ConfigError("shards", "", f"folders, or some in {workdir}/shards")
-    merged = merge([Store(folder) for folder in folders], whole)
-    for note in merged.notes:
+    counts, notes = merge([Store(folder) for folder in folders], whole)
+    for note in notes:
         print(f"note: {note}")
-    told = ", ".join(f"{count} {status}" for status, count in sorted(merged.counts.items()))
-    print(f"{sum(merged.counts.values())} members in {workdir}: {told}")
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    print(f"{sum(counts.values())} members in {workdir}: {told}")
 
 
 if __name__ == "__main__":

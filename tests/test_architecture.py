@@ -127,7 +127,7 @@ def test_an_upward_import_is_seen(module: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("identjax", "from identjax.sweep.folder.load import open_run as open"),
+        ("identjax", "from identjax.sweep.folder.load import Run as open"),
         ("identjax.sweep.run", "from identjax import models, store"),
         ("identjax.store", "from identjax.checkpoint import digest_leaves"),
         ("identjax.models.model", "from identjax.models import parts\nimport identjax.predictor"),

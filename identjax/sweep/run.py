@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 import importlib.metadata
 import itertools
 import platform
@@ -15,13 +16,12 @@ import jax
 
 from identjax import processes
 from identjax.store import Store
-from identjax.sweep.engine.device_memory import finishing_saves, prepare, telling_of_memory
+from identjax.sweep.engine.device_memory import OUT_OF_MEMORY, prepare, telling_of_memory
 from identjax.sweep.engine.group_run import Context, GroupRun, Preempted
 from identjax.sweep.engine.progress import Progress
 from identjax.sweep.engine.slots import Slots
-from identjax.sweep.folder.ledger import Ledger
+from identjax.sweep.folder.ledger import Ledger, prune
 from identjax.sweep.folder.members_table import Roster
-from identjax.sweep.folder.prune import prune
 from identjax.sweep.folder.resume import compare_machines, compare_with_folder, refuse_other_shard
 from identjax.sweep.plan.groups import Group, Plan
 from identjax.version import VERSION
@@ -36,10 +36,10 @@ def run_sweep(
     same_devices: bool = False,
     prepare: Callable[[Group], Slots] = prepare,
 ) -> dict[str, int]:
-    """Bring every member of the plan to its end; `facts` go to sweep.json as they are.
+    """Bring every member of the plan that has not ended to its end; count members by status.
 
-    A folder that other devices or versions began is gone on with, unless `same_devices`. Slots are
-    made by `prepare`. Gives the number of members by status; what has ended is not run again.
+    `facts` go to sweep.json as they are. A folder that other devices or versions began is gone on
+    with, unless `same_devices`.
     """
     whole = describe(plan, facts)
     same = {name: value for name, value in whole.items() if name != "command"}
@@ -54,41 +54,43 @@ def run_sweep(
         ledgers = {group.name: Ledger(store, group.name) for group in plan.groups}
         open_groups = [group for group in plan.groups if _is_open(group, ledgers[group.name])]
         processes.expect_same({"groups to run": [group.name for group in open_groups]})
-        before = store.read_sweep()
-        if open_groups or before is None or before.get("sweep") != plan.whole:
-            store.write_sweep(whole)
-        elif before["settings"] != whole["settings"]:
-            store.write_sweep(before | {"settings": whole["settings"]})
+        _write_sweep(store, whole, bool(open_groups))
         roster = Roster(plan.members, store)
         # A run may have been killed between its last snapshot and this table.
-        roster.write(ledgers)
+        roster.write(ledgers, {})
         if open_groups:
             to_go = {g.name: sum(m.steps for m in g.members) for g in open_groups}
             progress = Progress(to_go, quiet=not processes.is_first())
-            if notice:
-                progress.warn(notice)
-                store.log("resumed_elsewhere", reason=notice)
-            on_save = _keep_up(roster, ledgers)
+            on_save = functools.partial(_keep_up, roster, ledgers)
             context = Context(plan.settings, store, progress, should_stop, on_save)
-            _run_groups(open_groups, context, prepare)
-        if processes.is_first():
-            prune(store, plan.settings)
+            _run_groups(open_groups, context, prepare, notice)
+        if plan.settings.keep and processes.is_first():
+            prune(store, plan.settings.keep)
         stands = (ledgers[member.group].standing_of(member, {}) for member in plan.members)
         return dict(collections.Counter(standing.status for standing in stands))
 
 
-def _keep_up(roster: Roster, ledgers: dict[str, Ledger]) -> Callable[[GroupRun], None]:
-    """Give what is called after each checkpoint: it writes how members stand then."""
+def _write_sweep(store: Store, whole: dict[str, Any], trains: bool) -> None:
+    """Write sweep.json; where nothing is trained, it keeps on what members were."""
+    before = store.read_sweep()
+    if trains or before is None or before.get("sweep") != whole["sweep"]:
+        store.write_sweep(whole)
+    elif before["settings"] != whole["settings"]:
+        store.write_sweep(before | {"settings": whole["settings"]})
 
-    def on_save(run: GroupRun) -> None:
-        ledgers[run.group.name] = run.recorder.ledger
-        roster.write(ledgers, run.steps_in_slots)
 
-    return on_save
+def _keep_up(roster: Roster, ledgers: dict[str, Ledger], run: GroupRun) -> None:
+    ledgers[run.group.name] = run.recorder.ledger
+    roster.write(ledgers, run.steps_in_slots)
 
 
-def _run_groups(groups: list[Group], context: Context, prepare: Callable[[Group], Slots]) -> None:
+def _run_groups(
+    groups: list[Group], context: Context, prepare: Callable[[Group], Slots], notice: str
+) -> None:
     store, progress = context.store, context.progress
+    if notice:
+        progress.warn(notice)
+        store.log("resumed_elsewhere", reason=notice)
     store.log("started", groups=[group.name for group in groups])
     # The next group is compiled while this one trains.
     compiler = concurrent.futures.ThreadPoolExecutor(1)
@@ -112,8 +114,12 @@ def _run_group(group: Group, slots: Slots, context: Context) -> None:
     began = time.monotonic()
     with group.precision.enabled(), telling_of_memory(group, slots):
         run = GroupRun(group, slots, context)
-        with finishing_saves(run.checkpoints):
+        try:
             run.run()
+        except jax.errors.JaxRuntimeError as error:
+            if OUT_OF_MEMORY in str(error):
+                run.checkpoints.finish()  # so that the folder can be taken up
+            raise
     context.progress.end()
     seconds, status = time.monotonic() - began, run.status()
     context.store.log(
@@ -137,9 +143,10 @@ def describe(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
     device = jax.devices()[0]
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     versions |= {"identjax": VERSION, "python": platform.python_version()}
+    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(plan.settings).items()}
     return {
         **facts,
-        "settings": _settings(plan),
+        "settings": settings,
         "sweep": plan.whole,
         "shard": plan.shard,
         "versions": versions,
@@ -153,10 +160,6 @@ def describe(plan: Plan, facts: Mapping[str, Any]) -> dict[str, Any]:
             for group in plan.groups
         },
     }
-
-
-def _settings(plan: Plan) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(plan.settings).items()}
 
 
 def _is_open(group: Group, ledger: Ledger) -> bool:

@@ -150,7 +150,7 @@ PROGRAM = """
 import sys, pathlib
 from tests.sweep.harness import final_digests, plan_of, train
 from identjax.sweep.engine.device_memory import prepare
-text = prepare(plan_of().groups[0]).chunk_program
+text = prepare(plan_of().groups[0])._chunk.as_text()
 names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
 print("while" in text, [name for name in names if name in text])
 print(sorted(final_digests(train(pathlib.Path(sys.argv[1]))[0]).items()))

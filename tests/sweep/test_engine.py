@@ -219,7 +219,7 @@ def test_a_damaged_snapshot_is_left_out_and_named(tmp_path: pathlib.Path) -> Non
 
 
 def test_the_member_step_has_no_collectives() -> None:
-    text = prepare_once(plan_of().groups[0]).chunk_program
+    text = prepare_once(plan_of().groups[0])._chunk.as_text()
     assert "while" in text
     names = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
     assert [name for name in names if name in text] == []

@@ -134,7 +134,7 @@ def measure(members: int) -> str:
         marks.append(time.process_time())
         roster = Roster(plan.members, Store(folder))
         marks.append(time.process_time())
-        roster.write({plan.groups[0].name: run.recorder.ledger})
+        roster.write({plan.groups[0].name: run.recorder.ledger}, {})
         marks.append(time.process_time())
     status, peak = run.status(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     each = [f"{1e6 * (b - a) / members:.1f}" for a, b in itertools.pairwise(marks)]

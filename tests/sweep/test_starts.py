@@ -91,7 +91,7 @@ def test_a_folder_tells_how_far_its_members_begin_from_their_source(
     double = make_plan(settings, product(CHANGES, SEEDS)).members
     members = [tuned.member(one) for one in tuned.members()["member_id"].to_pylist()]
     for own, least in (members, 1e-12), (double, 0.0):
-        drifts = Starts.of(from_(source)["start_from"]).measure(own)
+        drifts = Starts(from_(source)["start_from"]).measure(own)
         assert drifts.keys() == {member.member_id for member in own}
         assert least < max(drift.logits for drift in drifts.values()) < starts.TOLERANCE
         assert max(abs(drift.kl_nats) for drift in drifts.values()) < 1e-6

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import jax
 
-from identjax.checkpoint import Checkpoints
 from identjax.errors import ConfigError
 from identjax.sweep.engine.slots import Slots
 from identjax.sweep.plan.groups import Group
@@ -14,7 +13,7 @@ from identjax.training.step import hyper_of
 
 # XLA's plan leaves out what its runtime and other arrays take.
 _SHARE = 0.9
-_OUT = "RESOURCE_EXHAUSTED"
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
 
 
 class OutOfMemory(RuntimeError):
@@ -37,21 +36,10 @@ def telling_of_memory(group: Group, slots: Slots) -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if _OUT not in str(error):
+        if OUT_OF_MEMORY not in str(error):
             raise
         line = f"out of memory in group {group.name} at width {group.width}: {advise(group, slots)}"
         raise OutOfMemory(line) from error
-
-
-@contextmanager
-def finishing_saves(checkpoints: Checkpoints) -> Iterator[None]:
-    """Let the save under way end where memory runs out, so that the folder can be taken up."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if _OUT in str(error):
-            checkpoints.finish()
-        raise
 
 
 def check_room(group: Group, slots: Slots) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
 
 import jax
 
@@ -11,10 +10,9 @@ from identjax import processes
 from identjax.checkpoint import Checkpoints
 from identjax.store import Store
 from identjax.sweep.engine.progress import Progress, Status
-from identjax.sweep.engine.queue import Queue, left_to_wait
-from identjax.sweep.engine.readings import Parked, Reading, Seat, Tally, make_readings
-from identjax.sweep.engine.recorder import Recorder
-from identjax.sweep.engine.slots import Slots
+from identjax.sweep.engine.recorder import Reading, Recorder, make_readings
+from identjax.sweep.engine.seats import Parked, Queue, Seat, Tally, left_to_wait
+from identjax.sweep.engine.slots import Slots, put_slot
 from identjax.sweep.plan.groups import Group, RunSettings, digest_of
 from identjax.training.step import TrainState, hyper_of
 
@@ -38,7 +36,6 @@ class GroupRun:
     """The run of one group, from what its newest good checkpoint holds to its last member's end."""
 
     def __init__(self, group: Group, slots: Slots, context: Context) -> None:
-        """Take up the checkpoint, or begin."""
         self.group, self.slots, self.context = group, slots, context
         self.check_every = group.members[0].check_every
         self.seats: list[Seat | None] = [None] * self.slots.count
@@ -127,7 +124,7 @@ class GroupRun:
                     self.parked.append(Parked(seat, phase, own))
                 else:
                     self.seats[slot] = seat
-                    _put(host, slot, own)
+                    put_slot(host, slot, own)
         return self.slots.place(host)
 
     def _fill(self) -> None:
@@ -163,7 +160,7 @@ class GroupRun:
         slots = empty[: len(ready)]
         for i, parked in zip(slots, ready, strict=True):
             self.seats[i] = parked.seat
-            _put(host, i, parked.state)
+            put_slot(host, i, parked.state)
             self.parked.remove(parked)
         self.state = self.slots.refill(self.state, self.slots.place(host), slots)
 
@@ -178,10 +175,10 @@ class GroupRun:
             seat.step = reading.step
             if self.recorder.take_down(i, seat.member, reading):
                 self.seats[i] = None
-        wanted = self.recorder.wants_params
-        self.recorder.close(self.chunks, self.slots.copy_params(self.state) if wanted else None)
+        self.recorder.close(self.chunks, lambda: self.slots.copy_params(self.state))
         for tally in (self.tally, self.queued) if self.queue else (self.tally,):
-            tally.add(taken, self.check_every * self.slots.count)
+            tally.taken += taken
+            tally.offered += self.check_every * self.slots.count
         self.context.progress.show(self.status())
 
     def _check_starts(self) -> None:
@@ -226,7 +223,3 @@ class GroupRun:
     def _warn(self, line: str) -> None:
         self.context.progress.warn(line)
         self.context.store.log("checkpoint_unusable", group=self.group.name, reason=line)
-
-
-def _put(stack: Any, slot: int, own: Any) -> None:
-    jax.tree.map(lambda all_M, one: all_M.__setitem__(slot, one), stack, own)

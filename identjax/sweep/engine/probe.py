@@ -57,7 +57,7 @@ def describe_group(group: Group, settings: RunSettings) -> str:
     )
 
 
-def try_width(group: Group, width: int, seconds: float = _ENOUGH) -> Trial:
+def try_width(group: Group, width: int) -> Trial:
     """Compile a group's programs at a width, and time some steps and a check."""
     began, tried = time.perf_counter(), dataclasses.replace(group, width=width)
     slots = prepare(tried)
@@ -73,7 +73,7 @@ def try_width(group: Group, width: int, seconds: float = _ENOUGH) -> Trial:
             began = time.perf_counter()
             state = jax.block_until_ready(slots.chunk(state, steps))
             took = time.perf_counter() - began
-            if took > seconds / 4:
+            if took > _ENOUGH / 4:
                 break
             steps *= 4
     planned = slots.planned_bytes

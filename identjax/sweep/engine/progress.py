@@ -7,6 +7,8 @@ import time
 import rich.console
 import rich.progress
 
+_EVERY_SECONDS = 5.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Status:
@@ -29,15 +31,11 @@ class Status:
 class Progress:
     """Shows the groups of one run, one after another."""
 
-    def __init__(
-        self, to_go_later: dict[str, int], every_seconds: float = 5.0, quiet: bool = False
-    ) -> None:
-        """Take the member-steps that each group may still need."""
+    def __init__(self, to_go_later: dict[str, int], quiet: bool = False) -> None:
         self._later = dict(to_go_later)
         self._console = rich.console.Console(
             file=sys.stderr, highlight=False, soft_wrap=True, quiet=quiet
         )
-        self._every = every_seconds
         self._began = self._shown = time.monotonic()
         self._first: tuple[float, int] | None = None
         self._bar: rich.progress.Progress | None = None
@@ -72,7 +70,7 @@ class Progress:
         if self._bar:
             total = status.taken + status.to_go
             self._bar.update(self._task, completed=status.taken, total=total, description=line)
-        elif now - self._shown >= self._every or not status.active:
+        elif now - self._shown >= _EVERY_SECONDS or not status.active:
             self._shown = now
             self.say(line)
 

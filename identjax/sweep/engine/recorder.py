@@ -1,17 +1,62 @@
 """What the checks of a group find: known at once, and written while the next chunk runs."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax
+import numpy as np
 import pyarrow as pa
 
 from identjax import processes, rungs
 from identjax.models.model import Params
 from identjax.store import Store
-from identjax.sweep.engine.readings import Reading, ending
-from identjax.sweep.folder.ledger import CURVES, SCHEMA, Ledger, pack_params, snapshot_row
-from identjax.sweep.folder.prune import NO_PARAMS, keeps
+from identjax.sweep.folder.ledger import (
+    CURVES,
+    NO_PARAMS,
+    SCHEMA,
+    Ledger,
+    Standing,
+    pack_params,
+    snapshot_row,
+)
 from identjax.sweep.plan.groups import RunSettings
 from identjax.training.member import Member
+from identjax.training.step import CAUSES
+
+
+class Reading(NamedTuple):
+    """What a check tells about one slot."""
+
+    step: int
+    fault: int
+    loss: float
+    kl: float
+    stderr: float
+
+    @property
+    def upper(self) -> float:
+        """What KL is below beyond doubt: two standard errors above it, where it has any."""
+        return self.kl + 2 * self.stderr
+
+
+def make_readings(
+    check_every: int, step_M: Any, fault_M: Any, window_M: Any, kl_M: Any, stderr_M: Any
+) -> list[Reading]:
+    """Read what a check gives of all slots; `window_M` sums the losses since the last one."""
+    # A check that is not a number is a member infinitely far from the truth.
+    kl_M, stderr_M = np.nan_to_num(kl_M, nan=np.inf), np.nan_to_num(stderr_M, nan=np.inf)
+    since_M = (step_M - 1) % check_every + 1
+    columns = (step_M, fault_M, window_M / np.maximum(since_M, 1), kl_M, stderr_M)
+    return [Reading(*row) for row in zip(*(one.tolist() for one in columns), strict=True)]
+
+
+def ending(member: Member, reading: Reading) -> Standing | None:
+    """Say how a member ends at a check, or None where it goes on."""
+    if reading.fault:
+        return Standing("diverged", reading.step, CAUSES[reading.fault])
+    if reading.upper < member.stop_below:
+        return Standing("saturated", reading.step)
+    return Standing("done", reading.step) if reading.step >= member.steps else None
 
 
 class Recorder:
@@ -21,7 +66,6 @@ class Recorder:
     """
 
     def __init__(self, store: Store, group: str, settings: RunSettings, local: range) -> None:
-        """Read what stands of a group; `local` are the slots of this process."""
         self.ledger = Ledger(store, group)
         self._store, self._group, self._settings, self._local = store, group, settings, local
         self._chunk = 0
@@ -32,12 +76,12 @@ class Recorder:
     def take_down(self, slot: int, member: Member, reading: Reading) -> bool:
         """Note what a check tells of one member; say whether it ends."""
         if slot in self._local:
-            self.add_curves(member, reading.step, reading.values)
+            kl = {"kl_nats": reading.kl, "kl_stderr": reading.stderr}
+            self.add_curves(member, reading.step, {"loss": reading.loss, **kl})
         ended = ending(member, reading)
         for rung in self._due(member, reading, ended is not None):
-            kl = (reading.kl, reading.stderr)
             ends = ended if rung == rungs.FINAL else None
-            row = snapshot_row(member, rung, reading.step, kl, ends)
+            row = snapshot_row(member, rung, reading.step, (reading.kl, reading.stderr), ends)
             self.ledger.note(row)
             self._snapshots.append((row, slot))
         return ended is not None
@@ -46,21 +90,15 @@ class Recorder:
         """Note points of a member's curves."""
         self._curves += [(member.member_id, step, name, value) for name, value in values.items()]
 
-    @property
-    def wants_params(self) -> bool:
-        """Tell whether there is a snapshot to be written."""
-        return bool(self._snapshots)
-
-    def close(self, chunk: int, params: Params) -> None:
-        """End a check, with a copy of all slots' parameters if they are wanted."""
-        self._chunk, self._params = chunk, params
+    def close(self, chunk: int, copy_params: Callable[[], Params]) -> None:
+        """End a check, with a copy of all slots' parameters if a snapshot is due."""
+        self._chunk, self._params = chunk, copy_params() if self._snapshots else None
 
     def write(self) -> None:
         """Write the parts of the last check, if that was not done yet."""
         host, first = processes.fetch(self._params), self._local.start
         rows = [
-            row
-            | (pack_params(host, i - first) if keeps(self._settings, row["rung"]) else NO_PARAMS)
+            row | (pack_params(host, i - first) if self._settings.keeps(row["rung"]) else NO_PARAMS)
             for row, i in self._snapshots
             if i in self._local
         ]
@@ -73,7 +111,7 @@ class Recorder:
         self._params, self._snapshots, self._curves = None, [], []
 
     def _write(self, kind: str, table: pa.Table) -> None:
-        self._store.write_part(kind, self._group, processes.index(), self._chunk, table)
+        self._store.write_part(kind, self._group, jax.process_index(), self._chunk, table)
 
     def _due(self, member: Member, reading: Reading, ends: bool) -> list[str]:
         """Say which snapshots a check calls for, each at most once in a member's life."""

@@ -27,7 +27,6 @@ class Slots:
     """The compiled calls of one group. A slot of zeros is empty: its member has no step to take."""
 
     def __init__(self, trainer: Trainer, shared: Shared, width: int) -> None:
-        """Make the mesh over all devices; compilation happens at the first call of each kind."""
         # Each process has a run of slots; nothing passes between devices, so their order is free.
         devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
         self.mesh = Mesh(np.array(devices), ("member",), axis_types=(AxisType.Auto,))
@@ -36,9 +35,12 @@ class Slots:
         self.traces = 0
         self._sharding = NamedSharding(self.mesh, MEMBER)
         own = width * jax.local_device_count()
-        self.local = range(own * processes.index(), own * (processes.index() + 1))
+        self.local = range(own * jax.process_index(), own * (jax.process_index() + 1))
         self._shared = self.place(shared, NamedSharding(self.mesh, PartitionSpec()))
-        self._join = jax.jit(_concatenate, out_shardings=self._sharding)
+        self._join = jax.jit(
+            functools.partial(jax.tree.map, lambda *own: jnp.concatenate(own)),
+            out_shardings=self._sharding,
+        )
         self._init = self._map(trainer.init)
         self._begin = self._map(lambda given: trainer.begin(*given))
         self._check = self._map(lambda state, shared: trainer.check(state.params, shared))
@@ -56,17 +58,10 @@ class Slots:
         def shape(leaf: Any) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._sharding)
 
-        if self.traces:
-            return
         state = jax.tree.map(shape, self.zeros(hyper))
         self._init = self._init.lower(state.hyper).compile()
         self._chunk = self._chunk.lower(state, self._shared, np.int32(1)).compile()
         self._check = self._check.lower(state, self._shared).compile()
-
-    @property
-    def chunk_program(self) -> str:
-        """Give the text of the compiled program of a chunk."""
-        return self._chunk.as_text()
 
     @property
     def planned_bytes(self) -> int:
@@ -106,7 +101,7 @@ class Slots:
     def place(self, host: Any, sharding: NamedSharding | None = None) -> Any:
         """Put host arrays with a leading slot axis onto the devices of all processes."""
         over = sharding or self._sharding
-        if processes.count() == 1:
+        if jax.process_count() == 1:
             return jax.device_put(host, over)
 
         def put(leaf: Any) -> jax.Array:
@@ -124,14 +119,14 @@ class Slots:
 
         It is a copy, because the next chunk uses the state up.
         """
-        if processes.count() == 1:
+        if jax.process_count() == 1:
             host = jax.device_get(state)
             more = [jax.tree.map(lambda *own: np.stack(own), *others)] if others else []
             return jax.tree.map(lambda *own: np.concatenate(own), host, *more)
         rows = -(-len(others) // self.mesh.size) * self.mesh.size
         extra = jax.tree.map(lambda x: np.zeros((rows, *x.shape[1:]), x.dtype), state)
         for i, own in enumerate(others):
-            jax.tree.map(lambda all_M, one, i=i: all_M.__setitem__(i, one), extra, own)
+            put_slot(extra, i, own)
         return self._join(state, self.place(extra))
 
     def _take_steps(self, state: TrainState, shared: Shared, steps: jax.Array) -> TrainState:
@@ -154,13 +149,14 @@ class Slots:
         return jax.jit(over_slots, donate_argnums=(0,) if donate else ())
 
 
+def put_slot(stack: Any, slot: int, own: Any) -> None:
+    """Write one member into a host stack."""
+    jax.tree.map(lambda all_M, one: all_M.__setitem__(slot, one), stack, own)
+
+
 @functools.partial(jax.jit, donate_argnums=(0,))
 def _merge(state: TrainState, fresh: TrainState, chosen_M: jax.Array) -> TrainState:
     def pick(old: jax.Array, new: jax.Array) -> jax.Array:
         return jnp.where(chosen_M.reshape(-1, *(1 for _ in old.shape[1:])), new, old)
 
     return jax.tree.map(pick, state, fresh)
-
-
-def _concatenate(state: TrainState, more: TrainState) -> TrainState:
-    return jax.tree.map(lambda *own: jnp.concatenate(own), state, more)

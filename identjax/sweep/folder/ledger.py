@@ -1,7 +1,7 @@
 """What became of members, read from the snapshot parts: they are the only record of it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,31 +10,24 @@ import pyarrow as pa
 
 from identjax.checkpoint import digest_leaves
 from identjax.rungs import FINAL
+from identjax.schema import schema_of
 from identjax.store import Store
 from identjax.training.member import Member
 
-SCHEMA = pa.schema(
-    [
-        ("member_id", pa.string()),
-        ("group", pa.string()),
-        ("rung", pa.string()),
-        ("step", pa.int64()),
-        ("kl_nats", pa.float64()),
-        ("kl_stderr", pa.float64()),
-        ("status", pa.string()),
-        ("cause", pa.string()),
-        ("digest", pa.string()),
-        ("params", pa.large_binary()),
-    ]
-)
-CURVES = pa.schema(
-    [
-        ("member_id", pa.string()),
-        ("step", pa.int64()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-    ]
-)
+SCHEMA = schema_of(
+    member_id=str,
+    group=str,
+    rung=str,
+    step=int,
+    kl_nats=float,
+    kl_stderr=float,
+    status=str,
+    cause=str,
+    digest=str,
+).append(pa.field("params", pa.large_binary()))
+CURVES = schema_of(member_id=str, step=int, metric=str, value=float)
+# What stands in a row for parameters that are gone.
+NO_PARAMS: dict[str, Any] = {"digest": "", "params": b""}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +43,6 @@ class Ledger:
     """Which rungs a group's members in training have crossed, and how the finished ones stopped."""
 
     def __init__(self, store: Store, group: str) -> None:
-        """Read the snapshot parts that stand."""
         self.crossed: dict[str, set[str]] = {}
         self.finished: dict[str, Standing] = {}
         self.diverged = 0
@@ -98,6 +90,27 @@ def snapshot_row(
         "status": ended.status if ended else "training",
         "cause": ended.cause if ended else "",
     }
+
+
+def prune(store: Store, kept: Sequence[str]) -> None:
+    """Take the parameters out of snapshots of other rungs than these.
+
+    Rows stay: they alone say when a rung was crossed and how a member ended.
+    """
+    freed = 0
+    for _, path in store.parts("snapshots"):
+        rungs = store.read_part(path, ["rung", "digest"]).to_pylist()
+        if all(row["rung"] in kept or not row["digest"] for row in rungs):
+            continue
+        table = store.read_part(path)
+        rows = table.to_pylist()
+        for row in rows:
+            if row["rung"] not in kept:
+                freed += len(row["params"])
+                row.update(NO_PARAMS)
+        store.write_table(path, pa.Table.from_pylist(rows, table.schema))
+    if freed:
+        store.log("pruned", kept=list(kept), bytes=freed)
 
 
 def pack_params(stacked: Any, slot: int) -> dict[str, Any]:

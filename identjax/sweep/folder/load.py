@@ -20,10 +20,9 @@ from identjax.training.member import Member
 
 
 class Run:
-    """One results folder, read only."""
+    """A results folder, read only: `identjax.open(workdir)`."""
 
     def __init__(self, workdir: str) -> None:
-        """Open the folder; tables and snapshots are read when asked for."""
         self.store = Store(workdir)
         self.workdir = self.store.workdir
         found = self.store.read_sweep()
@@ -128,8 +127,3 @@ class Run:
     @functools.cached_property
     def _by_id(self) -> dict[str, dict[str, Any]]:
         return {row["member_id"]: row for row in self.members().to_pylist()}
-
-
-def open_run(workdir: str) -> Run:
-    """Open a results folder: `identjax.open`."""
-    return Run(workdir)

@@ -21,17 +21,16 @@ class Roster:
     """The table of the members of a sweep, of which only the last columns change."""
 
     def __init__(self, members: Sequence[Member], store: Store) -> None:
-        """Lay out the configurations, and read what the folder has."""
         self._members, self._store = members, store
-        self._table = tabulate(members)
+        parts = [members[i : i + _BATCH] for i in range(0, len(members), _BATCH)]
+        # The columns are there even where there is no member.
+        self._table = pa.concat_tables([_tabulate([Member()]).slice(1), *map(_tabulate, parts)])
         self._written = store.read_members()
 
-    def write(
-        self, ledgers: Mapping[str, Ledger], in_slots: Mapping[str, int] | None = None
-    ) -> None:
+    def write(self, ledgers: Mapping[str, Ledger], in_slots: Mapping[str, int]) -> None:
         """Write how every member stands, where that has changed."""
-        slots, table = in_slots or {}, self._table
-        found = [ledgers[member.group].standing_of(member, slots) for member in self._members]
+        table = self._table
+        found = [ledgers[member.group].standing_of(member, in_slots) for member in self._members]
         for name, field in (("status", "status"), ("steps", "step"), ("cause", "cause")):
             at, values = table.schema.get_field_index(name), [getattr(one, field) for one in found]
             table = table.set_column(at, name, pa.array(values, table.schema.field(at).type))
@@ -73,11 +72,5 @@ def read_members(store: Store) -> pa.Table | None:
     return table.select(list(plain))
 
 
-def tabulate(members: Sequence[Member]) -> pa.Table:
-    """Give the rows of some members of which none has begun; the columns are those of any."""
-    parts = [members[i : i + _BATCH] for i in range(0, len(members), _BATCH)]
-    return pa.concat_tables([_rows([Member()]).slice(1), *map(_rows, parts)])
-
-
-def _rows(members: Iterable[Member]) -> pa.Table:
+def _tabulate(members: Iterable[Member]) -> pa.Table:
     return pa.Table.from_pylist([member_row(member, Standing()) for member in members])

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,22 +17,15 @@ from identjax.sweep.plan.groups import FREE_SETTINGS
 
 # The parts that a merge writes stand before every chunk, so no resumed run deletes them.
 BEFORE_ALL = 0
-Digests = dict[tuple[str, str], str]
+Digests = dict[str, str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Merged:
-    """What a merge found: members by status, and what a reader should know."""
-
-    counts: dict[str, int]
-    notes: list[str]
-
-
-def merge(sources: Iterable[Store], target: Store) -> Merged:
+def merge(sources: Iterable[Store], target: Store) -> tuple[dict[str, int], list[str]]:
     """Bring the members that have ended in some source into the target, each once.
 
     Nothing is taken before everything was compared: sources of another sweep are refused by
-    field, and so is a member with other parameters at the same rung in two folders.
+    field, and so is a member with other parameters at the same rung in two folders. Gives the
+    number of members by status, and what a reader should know.
     """
     with contextlib.ExitStack() as locks:
         stores, notes = _lock(sources, locks)
@@ -44,15 +36,19 @@ def merge(sources: Iterable[Store], target: Store) -> Merged:
         locks.enter_context(target.writing())
         _refuse_begun(target)
         taken = _choose([store for store, _ in pairs])
-        rows = _gather_rows([store for store, _ in pairs])
-        target.write_sweep(_join(pairs, rows))
+        tables = filter(None, (read_members(store) for store, _ in pairs))
+        rows = {row["member_id"]: row for table in tables for row in table.to_pylist()}
+        sizes = collections.Counter(row["group"] for row in rows.values())
+        first = pairs[0][1]
+        groups = {name: group | {"members": sizes[name]} for name, group in first["groups"].items()}
+        target.write_sweep(first | {"groups": groups, "shard": None})
         for store in stores:
-            for group in pairs[0][1]["groups"]:
+            for group in groups:
                 _copy(store, target, group, taken[store.workdir])
         counts = _write_members(rows, target)
         notes += _notes(pairs, len(rows))
         target.log("merged", folders=[str(store.workdir) for store in stores], notes=notes)
-    return Merged(counts, notes)
+    return counts, notes
 
 
 def _lock(sources: Iterable[Store], locks: contextlib.ExitStack) -> tuple[list[Store], list[str]]:
@@ -114,7 +110,7 @@ def _choose(stores: list[Store]) -> dict[Any, set[str]]:
             if first is store:
                 mine.add(member_id)
             elif digests != expected:
-                rungs = sorted({r for _, r in dict(digests.items() ^ expected.items())})
+                rungs = sorted(dict(digests.items() ^ expected.items()))
                 allowed = f"the bits of {first.workdir} at {', '.join(rungs)}; nothing was merged"
                 raise ConfigError(f"{store.workdir}: member", member_id, allowed)
     return taken
@@ -125,25 +121,8 @@ def _digests(store: Store) -> dict[str, Digests]:
     found: dict[str, Digests] = {}
     table = store.read_parts("snapshots", ["member_id", "rung", "digest"])
     for row in table.to_pylist() if table is not None else ():
-        key = row["member_id"], row["rung"]
-        found.setdefault(row["member_id"], {})[key] = row["digest"]
-    return {member: digests for member, digests in found.items() if (member, FINAL) in digests}
-
-
-def _gather_rows(stores: list[Store]) -> dict[str, dict[str, Any]]:
-    """Give every member's row, as yet with the status of some folder."""
-    tables = filter(None, map(read_members, stores))
-    return {row["member_id"]: row for table in tables for row in table.to_pylist()}
-
-
-def _join(
-    pairs: list[tuple[Store, dict[str, Any]]], rows: Mapping[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """Make sweep.json of the whole from those of its parts."""
-    first = pairs[0][1]
-    sizes = collections.Counter(row["group"] for row in rows.values())
-    groups = {name: group | {"members": sizes[name]} for name, group in first["groups"].items()}
-    return first | {"groups": groups, "shard": None}
+        found.setdefault(row["member_id"], {})[row["rung"]] = row["digest"]
+    return {member: digests for member, digests in found.items() if FINAL in digests}
 
 
 def _copy(source: Store, target: Store, group: str, members: set[str]) -> None:

@@ -1,12 +1,12 @@
 """A folder that is continued: which groups have begun, at which widths, on which devices."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.folder.members_table import member_of, read_members
-from identjax.sweep.plan.groups import FREE_SETTINGS, Group, Plan
+from identjax.sweep.plan.groups import FREE_SETTINGS, Plan
 from identjax.training.member import KINDS, Member
 
 
@@ -27,12 +27,6 @@ def widths_of(store: Store, chosen: int) -> dict[str, int]:
     }
 
 
-def takes_width(groups: Iterable[Group], width: int, store: Store) -> bool:
-    """Tell whether some group that has not begun takes a width that is chosen now."""
-    fresh = [g for g in groups if g.members and not has_begun(store, g.name)]
-    return any(group.width == width for group in fresh)
-
-
 def refuse_other_shard(plan: Plan, store: Store) -> None:
     """Refuse the folder of another shard; the whole sweep may extend that of a part."""
     before = store.read_sweep() or {}
@@ -46,9 +40,10 @@ def compare_with_folder(plan: Plan, settings: Mapping[str, Any], store: Store) -
     before, table = store.read_sweep(), read_members(store)
     if before is None or table is None:
         return
+    fresh = [g for g in plan.groups if g.members and not has_begun(store, g.name)]
     for name, value in settings.items():
         was = before["settings"].get(name)
-        if name == "width" and takes_width(plan.groups, value, store):
+        if name == "width" and value in [group.width for group in fresh]:
             continue
         if name not in FREE_SETTINGS and was != value:
             raise ConfigError(name, value, f"{was!r} in workdir {store.workdir} (or another one)")
@@ -67,6 +62,9 @@ def _refuse(missing: Member, members: list[Member], store: Store) -> None:
         return [name for name in mine if mine[name] != theirs[name] and KINDS[name] != "tag"]
 
     nearest = min(members, key=lambda member: len(differences(member)))
+    if not differences(nearest):
+        allowed = "a folder whose ids this version gives: a default has changed since it was made"
+        raise ConfigError("workdir", str(store.workdir), allowed)
     field = differences(nearest)[0]
     allowed = (
         f"{getattr(missing, field)!r} in workdir {store.workdir}, whose members must all stay "

@@ -9,6 +9,9 @@ from typing import Any
 from identjax.errors import ConfigError
 from identjax.store import Store
 
+# Of so many parts the speed is taken.
+_LAST_PARTS = 20
+
 
 @dataclasses.dataclass(frozen=True)
 class FolderStatus:
@@ -42,7 +45,7 @@ def find_folders(workdir: str) -> list[Store]:
     return found
 
 
-def read_status(store: Store, last_parts: int = 20) -> FolderStatus:
+def read_status(store: Store) -> FolderStatus:
     """Read how a folder stands."""
     table = store.read_members(["member_id", "status", "steps", "budget", "check_every"])
     rows = [] if table is None else table.to_pylist()
@@ -51,7 +54,7 @@ def read_status(store: Store, last_parts: int = 20) -> FolderStatus:
     to_go = sum(row["budget"] - row["steps"] for row in open_rows)
     ended = table is not None and not open_rows
     state = "alive" if _is_held(store) else "done" if ended else "lost"
-    return FolderStatus(store.workdir, counts, state, _rate(store, rows, last_parts), to_go)
+    return FolderStatus(store.workdir, counts, state, _rate(store, rows), to_go)
 
 
 def find_member(workdir: str, member_id: str) -> Store:
@@ -63,10 +66,10 @@ def find_member(workdir: str, member_id: str) -> Store:
     raise ConfigError("member", member_id, f"a member of the sweep in {workdir}")
 
 
-def _rate(store: Store, rows: list[dict[str, Any]], last_parts: int) -> float:
+def _rate(store: Store, rows: list[dict[str, Any]]) -> float:
     """Divide the steps that the last parts tell of by the time between the first and last."""
     every = {row["member_id"]: row["check_every"] for row in rows}
-    timed = sorted((path.stat().st_mtime, path) for _, path in store.parts("curves"))[-last_parts:]
+    timed = sorted((path.stat().st_mtime, path) for _, path in store.parts("curves"))[-_LAST_PARTS:]
     if len(timed) < 2 or timed[-1][0] <= timed[0][0]:
         return 0.0
     taken = 0

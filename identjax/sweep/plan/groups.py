@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,18 +46,9 @@ class RunSettings:
     save_seconds: float = 15.0
     measures: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if any(rung <= 0 for rung in self.rungs) or len(set(self.rungs)) < len(self.rungs):
-            raise ConfigError("rungs", self.rungs, "different numbers above 0")
-        if any(step < 1 for step in self.snapshot_steps):
-            raise ConfigError("snapshot_steps", self.snapshot_steps, "steps of 1 or more")
-        known = [*map(name_epsilon, self.rungs), *map(name_step, self.snapshot_steps), FINAL]
-        for name in self.keep:
-            if name not in known:
-                raise unknown_name("keep", name, known)
-        for name in ("width", "chunk_steps", "save_seconds"):
-            if getattr(self, name) < 0:
-                raise ConfigError(name, getattr(self, name), "0 or more")
+    def keeps(self, rung: str) -> bool:
+        """Tell whether a snapshot of this rung has its parameters."""
+        return not self.keep or rung in self.keep
 
 
 # These change no result, so a workdir may be continued with others.
@@ -127,7 +119,6 @@ def make_plan(
     overrides: Mapping[str, Any] | None = None,
     extra_fields: Sequence[str] = (),
     widths: Mapping[str, int] | None = None,
-    devices: int = 0,
 ) -> Plan:
     """Resolve a config and its sweep.
 
@@ -136,11 +127,11 @@ def make_plan(
     """
     fixed = {k: v for k, v in config.items() if k not in extra_fields}
     run_fields = {field.name for field in dataclasses.fields(RunSettings)}
+    known = {*run_fields, *KINDS, "start_from", *extra_fields}
     for name in fixed:
-        known = run_fields | set(KINDS) | {"start_from"}
         if name not in known:
-            raise unknown_name("config field", name, known | set(extra_fields))
-    starts = Starts.of(fixed["start_from"]) if fixed.get("start_from") else None
+            raise unknown_name("config field", name, known)
+    starts = Starts(fixed["start_from"]) if fixed.get("start_from") else None
     settings = make_settings({k: v for k, v in fixed.items() if k in run_fields})
     base = {k: v for k, v in fixed.items() if k in KINDS}
     by_id: dict[str, Member] = {}
@@ -151,11 +142,15 @@ def make_plan(
     if not by_id:
         raise ConfigError("sweep", "empty", "a get_sweep() that gives at least one setting")
     members = list(by_id.values())
-    check_steps(settings, members)
+    for step, every in itertools.product(
+        settings.snapshot_steps, sorted({member.check_every for member in members})
+    ):
+        if step % every:
+            raise ConfigError("snapshot_steps", step, f"multiples of check_every ({every})")
     check_objectives(members)
     for precision in sorted({member.precision for member in members}):
         check_precision(precision)
-    groups = make_groups(members, settings, widths or {}, starts, devices)
+    groups = make_groups(members, settings, widths or {}, starts)
     ordered = sorted(members, key=lambda member: member.member_id)
     return Plan(settings, groups, {"members": len(members), "digest": digest_of(ordered)})
 
@@ -176,18 +171,28 @@ def _check_drawn(member: Member) -> Member:
 
 def make_settings(values: Mapping[str, Any]) -> RunSettings:
     """Check the fields of the run; rungs are put in order, the widest first."""
-    numbers = dict(values)
+    given = dict(values)
     kinds = {"rungs": float, "snapshot_steps": int, "keep": str, "measures": str}
     for name in kinds.keys() & values.keys():
         try:
-            numbers[name] = tuple(map(kinds[name], values[name]))
+            given[name] = tuple(map(kinds[name], values[name]))
         except (TypeError, ValueError) as error:
             raise ConfigError(name, values[name], "a list of numbers") from error
-    for name in ("width", "chunk_steps"):
-        if not isinstance(numbers.get(name, 0), int):
-            raise ConfigError(name, numbers[name], "a whole number")
-    settings = RunSettings(**numbers)
-    return dataclasses.replace(settings, rungs=tuple(sorted(settings.rungs, reverse=True)))
+    settings = RunSettings(**given)
+    rungs, steps = sorted(settings.rungs, reverse=True), settings.snapshot_steps
+    if any(rung <= 0 for rung in rungs) or len(set(rungs)) < len(rungs):
+        raise ConfigError("rungs", settings.rungs, "different numbers above 0")
+    if any(step < 1 for step in steps):
+        raise ConfigError("snapshot_steps", steps, "steps of 1 or more")
+    known = [*map(name_epsilon, settings.rungs), *map(name_step, steps), FINAL]
+    for name in settings.keep:
+        if name not in known:
+            raise unknown_name("keep", name, known)
+    for name, kind in (("width", int), ("chunk_steps", int), ("save_seconds", int | float)):
+        value = getattr(settings, name)
+        if not isinstance(value, kind) or value < 0:
+            raise ConfigError(name, value, f"a {'whole ' * (kind is int)}number of 0 or more")
+    return dataclasses.replace(settings, rungs=tuple(rungs))
 
 
 def resolve_choice(
@@ -219,15 +224,6 @@ _BY_NAME: tuple[tuple[str, Registry[Any], str], ...] = (
 )
 
 
-def check_steps(settings: RunSettings, members: Sequence[Member]) -> None:
-    """Refuse steps that are no multiple of what they are counted in."""
-    for member in members:
-        for step in settings.snapshot_steps:
-            if step % member.check_every:
-                allowed = f"multiples of check_every ({member.check_every})"
-                raise ConfigError("snapshot_steps", step, allowed)
-
-
 def check_objectives(members: Sequence[Member]) -> None:
     """Refuse objectives that leave no prompts to judge the members of a language on."""
     taught: dict[str, tuple[Member, set[str]]] = {}
@@ -243,7 +239,6 @@ def make_groups(
     settings: RunSettings,
     widths: Mapping[str, int],
     starts: Starts | None,
-    devices: int,
 ) -> tuple[Group, ...]:
     """Gather members by compiled shape; within a group the longest runs come first."""
     gathered: dict[str, list[Member]] = {}
@@ -256,6 +251,6 @@ def make_groups(
         width = widths.get(name) or settings.width
         group = Group(name, tuple(ordered), program, width, starts)
         if not width:
-            width = choose_width(len(found), group.step_bytes, find_devices(devices))
+            width = choose_width(len(found), group.step_bytes, find_devices())
         groups.append(dataclasses.replace(group, width=width))
     return tuple(groups)

@@ -83,14 +83,13 @@ def read_source(request: Request, workdir: str) -> tuple[Request | None, str]:
 
 def find_field(config: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
     """Give the part of a config that holds a field, and the field's last name."""
-    *parents, last = path.split(".")
     place: Any = config
-    for name in (*parents, last):
+    for name in path.split("."):
         above, known = place, place if isinstance(place, dict) else {}
         if name not in known:
             raise unknown_name("config field", name, known)
         place = known[name]
-    return above, last
+    return above, name
 
 
 def import_source(source: str, flag: str = "import") -> types.ModuleType:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from identjax.models.symmetries import change_params
 from identjax.predictor import Predictor
 from identjax.query import pairs_of, without
 from identjax.stacks import map_members
-from identjax.sweep.folder.load import Run, open_run
+from identjax.sweep.folder.load import Run
 from identjax.training.member import Member, fields_of
 from identjax.training.precision import PRECISIONS
 from identjax.vocabulary import Tokens
@@ -27,6 +28,7 @@ TOLERANCE = 1e-4
 # So many strings of each kind are compared on, and so many members at once.
 STRINGS, AT_ONCE = 64, 256
 SETTINGS = ("workdir", "rung", "where", "config")
+Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,33 +42,37 @@ class Drift:
 
 
 class Starts:
-    """The snapshots of one sweep at one rung, of which each member takes the one that fits it."""
+    """The snapshots of one sweep at one rung, of which each member takes the one that fits it.
 
-    def __init__(self, workdir: str, rung: str, where: Mapping[str, Any] | None = None) -> None:
-        """Open the folder; `where` narrows its members down by their columns."""
-        try:
-            self.run: Run = open_run(workdir)
-        except ConfigError as error:
-            raise ConfigError("start_from.workdir", workdir, error.allowed) from error
-        self.rung, self.where = rung, dict(where or {})
-        if rung not in self.run.rungs():
-            allowed = f"one that {workdir} has: {', '.join(self.run.rungs())}"
-            raise ConfigError("start_from.rung", rung, allowed)
-        columns = ["member_id", "digest"]
-        parts = self.run.store.read_parts("snapshots", columns, where={"rung": [rung]})
-        self._digest: dict[str, str] = pairs_of(without(parts, digest=""), *columns)
-        self._rows = self._select(self.run.members().to_pylist())
+    They are what `start_from` of a config names; how to train it, `config`, is for commands.
+    """
 
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "Starts":
-        """Open what `start_from` of a config names; how to train it, `config`, is for commands."""
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         for name in settings:
             if name not in SETTINGS:
                 raise unknown_name("start_from field", name, SETTINGS)
         for name in ("workdir", "rung"):
             if not isinstance(settings.get(name), str) or not settings[name]:
                 raise ConfigError(f"start_from.{name}", settings.get(name), "a text that names one")
-        return cls(settings["workdir"], settings["rung"], settings.get("where"))
+        workdir, rung = settings["workdir"], settings["rung"]
+        try:
+            self.run = Run(workdir)
+        except ConfigError as error:
+            raise ConfigError("start_from.workdir", workdir, error.allowed) from error
+        self.rung, self.where = rung, dict(settings.get("where") or {})
+        if rung not in self.run.rungs():
+            allowed = f"one that {workdir} has: {', '.join(self.run.rungs())}"
+            raise ConfigError("start_from.rung", rung, allowed)
+        columns = ["member_id", "digest"]
+        parts = self.run.store.read_parts("snapshots", columns, where={"rung": [rung]})
+        self._digest: dict[str, str] = pairs_of(without(parts, digest=""), *columns)
+        rows: list[Row] = self.run.members().to_pylist()
+        for name, value in self.where.items():
+            if rows and name not in rows[0]:
+                raise unknown_name("start_from.where field", name, rows[0])
+            values = [row[name] for row in rows]
+            rows = self._narrow(rows, values, f"start_from.where.{name}", value)
+        self._rows = rows
 
     def attach(self, member: Member) -> Member:
         """Give the member with its start: the snapshot of its architecture, model and init_seed."""
@@ -91,23 +97,23 @@ class Starts:
         On strings of the language, and on strings of uniform symbols, most of them impossible. The
         members are of one group.
         """
+        different = {_origin(member): member for member in members}
         with PRECISIONS[members[0].precision].enabled():
-            return self._measure(members)
+            found = dict(zip(different, self._drifts(list(different.values())), strict=True))
+        for origin, member in different.items():
+            if not found[origin].logits <= TOLERANCE:
+                drift = f"{found[origin].logits:.2g}"
+                allowed = f"logits within {TOLERANCE:g}, not {drift}, of the source"
+                raise ConfigError("change", f"{member.change} by {member.alpha:g}", allowed)
+        return {member.member_id: found[_origin(member)] for member in members}
 
-    def _measure(self, members: Sequence[Member]) -> dict[str, Drift]:
+    def _drifts(self, members: list[Member]) -> Iterator[Drift]:
         model, tokens = members[0].build_model(), _strings(members[0])
-        different = list({_origin(member): member for member in members}.values())
-        found = {}
-        for first in range(0, len(different), AT_ONCE):
-            some = different[first : first + AT_ONCE]
+        for first in range(0, len(members), AT_ONCE):
+            some = members[first : first + AT_ONCE]
             before = _logits(model, [self._source(m) for m in some], tokens)
             after = _logits(model, [self.params(m) for m in some], tokens)
-            for member, drift in zip(some, _compare(before, after), strict=True):
-                if not drift.logits <= TOLERANCE:
-                    allowed = f"logits within {TOLERANCE:g}, not {drift.logits:.2g}, of the source"
-                    raise ConfigError("change", f"{member.change} by {member.alpha:g}", allowed)
-                found[_origin(member)] = drift
-        return {member.member_id: found[_origin(member)] for member in members}
+            yield from itertools.starmap(_compare, zip(before, after, strict=True))
 
     def _source(self, member: Member) -> Params:
         """Give what a member starts from in its own precision, so that a change rounds as it."""
@@ -127,27 +133,18 @@ class Starts:
             raise ConfigError("start_from.workdir", str(self.run.workdir), allowed)
         return found
 
-    def _select(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        for name, value in self.where.items():
-            if rows and name not in rows[0]:
-                raise unknown_name("start_from.where field", name, rows[0])
-            kept = [row for row in rows if row[name] == value]
-            if not kept:
-                seen = sorted({str(row[name]) for row in rows})
-                allowed = f"one that {self.run.workdir} has: {', '.join(seen)}"
-                raise ConfigError(f"start_from.where.{name}", value, allowed)
-            rows = kept
-        return rows
+    def _narrow(self, rows: list[Row], values: list[Any], field: str, wanted: Any) -> list[Row]:
+        """Keep the rows that have what is wanted; refuse it where none has."""
+        if wanted not in values:
+            seen = ", ".join(sorted(set(map(str, values))))
+            raise ConfigError(field, wanted, f"one that {self.run.workdir} has: {seen}")
+        return [row for row, value in zip(rows, values, strict=True) if value == wanted]
 
-    def _find(self, member: Member) -> dict[str, Any]:
+    def _find(self, member: Member) -> Row:
         rows, workdir = self._rows, self.run.workdir
         for name in ("architecture", "model", "init_seed"):
-            wanted = getattr(member, name)
-            kept = [row for row in rows if _value(row, name) == wanted]
-            if not kept:
-                seen = sorted({str(_value(row, name)) for row in rows})
-                raise ConfigError(name, wanted, f"one that {workdir} has: {', '.join(seen)}")
-            rows = kept
+            values = [json.loads(row[name]) if name == "model" else row[name] for row in rows]
+            rows = self._narrow(rows, values, name, getattr(member, name))
         reached = [row for row in rows if row["member_id"] in self._digest]
         if not reached:
             allowed = f"one that the member of init_seed {member.init_seed} in {workdir} reached"
@@ -162,10 +159,6 @@ class Starts:
 
 def _origin(member: Member) -> tuple[Any, ...]:
     return tuple(getattr(member, name) for name in fields_of("origin"))
-
-
-def _value(row: Mapping[str, Any], name: str) -> Any:
-    return json.loads(row[name]) if name == "model" else row[name]
 
 
 def _check_fit(member: Member, source: Member) -> None:
@@ -208,8 +201,7 @@ def _apply(stack: Predictor, tokens_NxT: jax.Array) -> jax.Array:
     return jax.vmap(lambda one: one.model.logits(one.params, tokens_NxT))(stack)
 
 
-def _compare(before: np.ndarray, after: np.ndarray) -> Iterator[Drift]:
-    for one, other in zip(before, after, strict=True):
-        log_p, log_q = (scipy.special.log_softmax(x, -1) for x in (one, other))
-        kl_N = (np.exp(log_p) * (log_p - log_q)).sum((1, 2))
-        yield Drift(float(np.abs(one - other).max()), float(kl_N.mean()))
+def _compare(before: np.ndarray, after: np.ndarray) -> Drift:
+    log_p, log_q = (scipy.special.log_softmax(x, -1) for x in (before, after))
+    kl_N = (np.exp(log_p) * (log_p - log_q)).sum((1, 2))
+    return Drift(float(np.abs(before - after).max()), float(kl_N.mean()))

@@ -22,7 +22,7 @@ class Devices:
     memory: float
 
 
-def find_devices(count: int = 0) -> Devices:
+def find_devices() -> Devices:
     """Describe the devices of this run."""
     device = jax.local_devices()[0]
     stats = device.memory_stats() or {}
@@ -30,7 +30,7 @@ def find_devices(count: int = 0) -> Devices:
     if device.platform == "cpu":
         pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         memory = pages / jax.local_device_count()
-    return Devices(count or jax.device_count(), device.platform, memory)
+    return Devices(jax.device_count(), device.platform, memory)
 
 
 def choose_width(members: int, slot_bytes: float, devices: Devices) -> int:

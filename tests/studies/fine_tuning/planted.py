@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from identjax.evaluation.measure import AtSweep, schemas
-from identjax.evaluation.truths import find_truths
+from identjax.evaluation.results import find_truths
 from identjax.schema import make_table
 from identjax.store import Store
 from identjax.studies.fine_tuning.measure import TABLES, compare_starts

@@ -1,10 +1,42 @@
-"""Members that wait for a slot, with what all of them still need."""
+"""Members in slots, and members that wait for one, with what all of them still need."""
 
 import contextlib
+import dataclasses
 import gc
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from identjax.training.member import Member
+
+
+@dataclasses.dataclass
+class Seat:
+    """The occupant of a slot, and its steps at the last check."""
+
+    member: Member
+    step: int = 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parked:
+    """A member in training that has no slot: its state, and its steps since the last check."""
+
+    seat: Seat
+    phase: int
+    state: Any
+
+
+@dataclasses.dataclass
+class Tally:
+    """Member-steps that were taken, and those that the slots had room for."""
+
+    taken: int = 0
+    offered: int = 0
+
+    @property
+    def share(self) -> float:
+        """Slots in use over slots, step by step; 1 where there was no step."""
+        return self.taken / self.offered if self.offered else 1.0
 
 
 class Queue:
@@ -22,7 +54,6 @@ class Queue:
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[Member]:
-        """Give them in their order, and leave them."""
         return reversed(self._waiting)
 
     def take(self) -> Member:
