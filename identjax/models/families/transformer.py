@@ -208,7 +208,7 @@ class Attention(nn.Module):
         return (keys, values), self.join(attend_last(q, keys, values, sight))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention and a feed-forward net, each with a residual branch and a norm."""
 
     config: Transformer
@@ -271,7 +271,7 @@ class TransformerNet(Net):
             self.relative = initial.declare(
                 self, "relative", initial.normal(0.02), BUCKETS, c.heads
             )
-        self.blocks = [Block(c) for _ in range(c.layers)]
+        self.blocks = [TransformerBlock(c) for _ in range(c.layers)]
         if c.norm == "pre":
             self.last = Norm(c.norm_type, c.epsilon)
         if not c.tie:
