@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -136,6 +137,15 @@ def test_a_folder_from_before_a_field_is_continued_as_with_its_default(
     assert counts == {"done": 4}
     assert rows_of(store, "snapshots") == rows_of(whole, "snapshots")
     assert store.read_members().equals(whole.read_members())
+
+
+def test_a_folder_from_before_a_default_changed_is_refused(tmp_path: pathlib.Path) -> None:
+    store, _ = train(tmp_path, SEEDS[:1])
+    table = store.read_members()
+    store.write_members(table.set_column(0, "member_id", pa.array(["0123456789ab"])))
+    with pytest.raises(ConfigError, match=r"workdir.*a default has changed"):
+        train(tmp_path, SEEDS[:1])
+    assert store.read_members()["member_id"].to_pylist() == ["0123456789ab"]
 
 
 def test_measures_that_are_asked_for_later_are_kept_and_train_nothing(
