@@ -4,8 +4,9 @@ Laws come as log probabilities [M, K, V], whatever made them: K positions, each 
 Axes A and B are members too, of a tile of pairs.
 """
 
-import dataclasses
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +15,10 @@ from jax import lax
 
 from identjax.stacks import spread_rows
 
-MOST_MEMBERS = 256
 TILE = 32
 
 
-@dataclasses.dataclass(frozen=True)
-class Divergences:
+class Divergences(NamedTuple):
     """All pairs [M, M] in nats (tv in shares): kl[a, b] is KL(a‖b); js and tv are symmetric."""
 
     kl: np.ndarray
@@ -163,9 +162,7 @@ def measure_profile(rates_MxR: np.ndarray) -> np.ndarray:
     return np.stack([np.abs(judged - row).mean(1) for row in judged])
 
 
-def sample_members(
-    cells: Sequence[object], ids: Sequence[str], most: int = MOST_MEMBERS
-) -> list[int]:
+def sample_members(cells: Sequence[object], ids: Sequence[str], most: int) -> list[int]:
     """Choose at most `most` members, evenly over cells, by id: the same ones at every call.
 
     >>> sample_members(["a", "a", "a", "b"], ["m3", "m1", "m2", "m4"], most=2)
@@ -174,10 +171,9 @@ def sample_members(
     order = sorted(range(len(ids)), key=lambda row: ids[row])
     if len(order) <= most:
         return order
-    rank: dict[object, int] = {}
+    seen: Counter[object] = Counter()
     turns = []
     for row in order:
-        turn = rank.get(cells[row], 0)
-        rank[cells[row]] = turn + 1
-        turns.append((turn, str(cells[row]), ids[row], row))
+        turns.append((seen[cells[row]], str(cells[row]), ids[row], row))
+        seen[cells[row]] += 1
     return sorted((turn[-1] for turn in sorted(turns)[:most]), key=lambda row: ids[row])

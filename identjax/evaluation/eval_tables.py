@@ -17,7 +17,6 @@ class EvalTables:
     """
 
     def __init__(self, store: Store, schemas: Mapping[str, pa.Schema], suffix: str = "") -> None:
-        """Say which tables there are, and their columns."""
         self.schemas = schemas
         self._store, self._suffix = store, suffix
         self._tables: dict[str, pa.Table] = {}

@@ -25,15 +25,12 @@ from identjax.evaluation.measure import (
     schemas,
 )
 from identjax.evaluation.prompting import SPLITS, Decoding, PromptBook, decode_rows
-from identjax.evaluation.results import Results, Stacks
-from identjax.evaluation.truths import Truth, find_truths
+from identjax.evaluation.results import Results, Stacks, Truth, find_truths
 from identjax.query import keys_of, pairs_of, where
 from identjax.schema import TRUTH, make_table
 from identjax.stacks import take_members
 from identjax.training.objective import MLE
 from identjax.vocabulary import Tokens
-
-__all__ = ["Outcome", "choose_measures", "evaluate"]
 
 SAVE_SECONDS = 10.0
 PAIR_SPLITS = ("id", "ood")
@@ -93,7 +90,8 @@ def evaluate(
     if decoding.table_suffix:
         chosen = [one for one in chosen if one.decodes]
     evaluation = Evaluation(run, decoding, chosen, options or {})
-    known = [*SPLITS, *(evaluation.list_published() if named else ())]
+    published = [t.language.published for t in evaluation.truths] if named else []
+    known = [*SPLITS, *sorted({name for names in published for name in names})]
     wanted = SPLITS if splits is None else splits
     where_to = choose("rungs", rungs, run.rungs()), choose("splits", wanted, known)
     try:
@@ -106,15 +104,11 @@ def choose_measures(
     run: Results, named: Sequence[str] | None, skip: Sequence[str]
 ) -> list[Measure]:
     """Give the measures that are named, or else those that run by default or by the config."""
-    asked = run.sweep.get("settings", {}).get("measures", ())
-    for field, names in (("measures", named or ()), ("skip", skip), ("config.measures", asked)):
-        for name in names:
-            if name not in MEASURES:
-                raise unknown_name(field, name, MEASURES)
-    every = [MEASURES[name] for name in MEASURES]
-    if named is None:
-        every = [one for one in every if one.default or one.name in asked]
-    return [one for one in every if (named is None or one.name in named) and one.name not in skip]
+    known, asked = list(MEASURES), run.sweep.get("settings", {}).get("measures", ())
+    chosen, left = choose("measures", named, known), choose("skip", skip, known)
+    by_config = choose("config.measures", asked, known)
+    every = [MEASURES[name] for name in chosen if name not in left]
+    return [one for one in every if named is not None or one.default or one.name in by_config]
 
 
 class Evaluation:
@@ -134,22 +128,18 @@ class Evaluation:
             allowed = "a sweep with at least one snapshot; run launch.sweep on it first"
             raise ConfigError("workdir", str(run.workdir), allowed)
         self.members = {row["member_id"]: row for row in run.members().to_pylist()}
+        self.truths = find_truths(self.members.values())
         self.sizes = collections.Counter(row["group"] for row in self.members.values())
         self.tables = EvalTables(run.store, schemas(), decoding.table_suffix)
         self.prompts = PromptBook(decoding)
         self.failures: list[str] = []
-
-    def list_published(self) -> list[str]:
-        """List the names under which the languages have further prompts."""
-        truths = find_truths(self.members.values())
-        return sorted({name for truth in truths for name in truth.language.published})
 
     def bring_up_to_date(
         self, rungs: Sequence[str], splits: Sequence[str], say: Callable[[str], None]
     ) -> Outcome:
         """Compute what the tables lack, truth by truth and rung by rung."""
         evaluated = paired = 0
-        for truth in find_truths(self.members.values()):
+        for truth in self.truths:
             for line in self.drop_taught(truth, splits):
                 say(line)
             self.measure_truth(truth, splits)
@@ -163,8 +153,7 @@ class Evaluation:
                     took = f"{time.monotonic() - began:.1f} s"
                     say(f"{truth.name}, rung {rung}: {new} new members, {pairs} paired ({took})")
             self.measure_sweep(truth)
-        status = [row["status"] for row in self.members.values()]
-        unfinished = status.count("pending") + status.count("training")
+        unfinished = sum(m["status"] in ("pending", "training") for m in self.members.values())
         unusable = tuple(sorted(set(self.run.unusable)))
         return Outcome(evaluated, paired, unusable, unfinished, tuple(self.failures))
 
@@ -357,14 +346,8 @@ def lay_out(one: Measure, table: str, found: Any, names: Rows) -> pa.Table:
     """Make the rows of a table from columns, in one part or several; names fill what they lack."""
     schema, parts = one.tables[table], found if isinstance(found, list | tuple) else [found]
     known = {name: value for name, value in names.items() if name in schema.names}
-    made = []
-    for part in parts:
-        columns = (
-            {n: part[n].to_pylist() for n in part.column_names}
-            if isinstance(part, pa.Table)
-            else part
-        )
-        made.append(make_table(f"table {table}", schema, {**known, **columns}))
+    columns = (part.to_pydict() if isinstance(part, pa.Table) else part for part in parts)
+    made = [make_table(f"table {table}", schema, {**known, **own}) for own in columns]
     return pa.concat_tables([schema.empty_table(), *made]).combine_chunks()
 
 

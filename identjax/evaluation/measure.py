@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from identjax.evaluation.likelihood import laws_after
 from identjax.evaluation.prompting import Decoding
-from identjax.evaluation.results import Results, Stacks, list_members
-from identjax.evaluation.truths import Truth
+from identjax.evaluation.results import Results, Stacks, Truth
 from identjax.languages import Language
 from identjax.predictor import Predictor
 from identjax.query import where
@@ -27,6 +26,7 @@ from identjax.vocabulary import Tokens
 # Columns by name; one value for all rows may stand for a column. Rows may come in several parts.
 Rows = Mapping[str, Any]
 Found = Mapping[str, Rows | Sequence[Rows] | pa.Table]
+Function = Callable[..., Found]
 NEEDS = ("language", "snapshots", "pairs", "sweep")
 CURVES = schema_of(member_id=str, step=int, metric=str, value=float)
 
@@ -75,7 +75,7 @@ class AtPairs(AtTruth):
     @functools.cached_property
     def ids(self) -> list[str]:
         """The members of all groups, in the order of the laws."""
-        return list_members(self.stacks)
+        return sorted(member for members, _ in self.stacks.values() for member in members)
 
     @functools.cached_property
     def laws(self) -> dict[str, np.ndarray]:
@@ -126,7 +126,7 @@ class Measure:
     name: str
     tables: Mapping[str, pa.Schema]
     needs: str
-    function: Callable[..., Found]
+    function: Function
     applies: Callable[[Language], bool] = lambda language: True
     suits: Callable[[str], bool] = lambda rung: True
     default: bool = True
@@ -145,7 +145,6 @@ class Measure:
 
 
 MEASURES: Registry[Measure] = Registry("measure")
-Function = Callable[..., Found]
 
 
 def measure(

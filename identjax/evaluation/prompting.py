@@ -1,11 +1,11 @@
 """Which prompts members are asked, and how they continue them."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 
-from identjax.evaluation.truths import Truth
+from identjax.evaluation.results import Truth
 from identjax.languages import Language
 from identjax.training.objective import find_judged
 from identjax.vocabulary import Tokens, Vocabulary
@@ -40,16 +40,14 @@ class PromptBook:
         self._drawn: dict[tuple[Truth, str], Tokens] = {}
         self._judged: dict[tuple[Truth, str], Tokens] = {}
 
-    def judged(self, truth: Truth, splits: Iterable[str]) -> dict[str, Tokens]:
+    def judged(self, truth: Truth, splits: Collection[str]) -> dict[str, Tokens]:
         """Give the prompts of those splits that have any, without those that are taught."""
-        found = {}
         for split in splits:
             if (truth, split) not in self._judged:
                 drawn = self.drawn(truth, split)
                 kept = find_judged(truth.objectives, truth.language, split, drawn)
                 self._judged[truth, split] = kept
-            found[split] = self._judged[truth, split]
-        return {split: tokens for split, tokens in found.items() if len(tokens)}
+        return {s: kept for s in splits if len(kept := self._judged[truth, s])}
 
     def drawn(self, truth: Truth, split: str) -> Tokens:
         """Give all prompts of a split, taught or not."""

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from identjax.evaluation.measure import AtPairs
-from identjax.evaluation.results import Stacks
-from identjax.evaluation.truths import Truth
+from identjax.evaluation.results import Stacks, Truth
 from identjax.predictor import Predictor
 from identjax.store import Store
 from identjax.sweep.folder.ledger import Standing

@@ -43,7 +43,7 @@ def test_the_newest_of_numbered_checkpoints_and_a_stack(tmp_path):
     assert run.members().num_rows == 2
     outcome = evaluate(run, say=lambda line: None)
     assert outcome.evaluated == 2
-    kl = run.evals("likelihood")["kl_nats"].to_pylist()
+    kl = run.store.read_eval("likelihood")["kl_nats"].to_pylist()
     assert all(np.isfinite(kl))
     assert kl[0] != kl[1]
     again = open_run(tmp_path / "c", tmp_path / "out")

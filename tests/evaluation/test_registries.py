@@ -9,7 +9,7 @@ from identjax.errors import ConfigError
 from identjax.evaluation.evaluate import lay_out
 from identjax.evaluation.measure import MEASURES, AtPairs, AtRung, AtTruth
 from identjax.evaluation.prompting import SPLITS, Decoding, draw_prompts
-from identjax.evaluation.truths import Truth
+from identjax.evaluation.results import Truth
 from identjax.languages.baselines import uniform
 from identjax.languages.definition import LANGUAGES
 from identjax.models.model import MODELS

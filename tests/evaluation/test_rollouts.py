@@ -5,8 +5,7 @@ import pytest
 
 from identjax.evaluation.evaluate import evaluate
 from identjax.evaluation.measures.rollouts import measure_rollouts
-from tests.evaluation.harness import pairs_at
-from tests.evaluation.harness import EOS, SPLIT, PlantedRun, rows
+from tests.evaluation.harness import EOS, SPLIT, PlantedRun, pairs_at, rows
 from tests.planted import LANG, off_law, plant
 
 SHORT = off_law(LANG, a=0.05, b=0.05, eos=0.9)

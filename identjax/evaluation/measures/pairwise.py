@@ -1,6 +1,6 @@
 """All members of one truth at one rung, compared in pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,17 +16,8 @@ from identjax.evaluation.pair_tables import label_completions, pivot_rows
 from identjax.query import where
 from identjax.schema import schema_of
 
-PAIRWISE: Mapping[str, type] = {
-    "language": str,
-    "rung": str,
-    "split": str,
-    "measure": str,
-    "member_a": str,
-    "member_b": str,
-    "value": float,
-}
-NEXT = ("kl_next", "js_next", "tv_next")
-SEQUENCE = ("kl_seq", "js_seq", "tv_seq")
+_NAMES = ("language", "rung", "split", "measure", "member_a", "member_b")
+PAIRWISE = {**dict.fromkeys(_NAMES, str), "value": float}
 
 
 @measure("pairwise", {"pairwise": schema_of(**PAIRWISE)}, needs="pairs")
@@ -36,7 +27,7 @@ def measure_pairs(at: AtPairs) -> Found:
     for split, laws_MxNxV in at.laws.items():
         weights_N = np.full(laws_MxNxV.shape[1], 1 / laws_MxNxV.shape[1])
         matrices = {
-            **_named(NEXT, measure_divergences(laws_MxNxV, weights_N)),
+            **_named("next", measure_divergences(laws_MxNxV, weights_N)),
             **_compare_behaviour(at, split),
         }
         if split == "id":
@@ -58,16 +49,15 @@ def _compare_sequences(at: AtPairs) -> dict[str, np.ndarray]:
     """Compare along strings of the truth: E_x Σ_t D(a(·|x_≤t), b(·|x_≤t)) for x from the truth."""
     language, vocabulary = at.language, at.language.vocabulary
     tokens_NxT, log_w_N = draw_strings(language, max(1, POSITIONS // (language.max_length + 2)))
-    weights_N = (
-        np.full(len(tokens_NxT), 1 / len(tokens_NxT)) if log_w_N is None else np.exp(log_w_N)
-    )
+    n = len(tokens_NxT)
+    weights_N = np.full(n, 1 / n) if log_w_N is None else np.exp(log_w_N)
     open_NxT = ~(np.cumsum(tokens_NxT == vocabulary.eos, 1) > 0)
     open_NxT &= tokens_NxT != vocabulary.pad
     weights_K = np.broadcast_to(weights_N[:, None], tokens_NxT.shape)[open_NxT]
     kept = {
         group: laws_along(stack, tokens_NxT)[:, open_NxT] for group, (_, stack) in at.stacks.items()
     }
-    return _named(SEQUENCE, measure_divergences(at.in_order(kept), weights_K))
+    return _named("seq", measure_divergences(at.in_order(kept), weights_K))
 
 
 def _compare_behaviour(at: AtPairs, split: str) -> dict[str, np.ndarray]:
@@ -76,5 +66,5 @@ def _compare_behaviour(at: AtPairs, split: str) -> dict[str, np.ndarray]:
     return {"churn": churn, "profile": measure_profile(rates_MxR)}
 
 
-def _named(names: Sequence[str], found: Divergences) -> dict[str, np.ndarray]:
-    return dict(zip(names, (found.kl, found.js, found.tv), strict=True))
+def _named(laws: str, found: Divergences) -> dict[str, np.ndarray]:
+    return {f"{name}_{laws}": matrix for name, matrix in found._asdict().items()}

@@ -13,7 +13,7 @@ import pytest
 from identjax import languages
 from identjax.evaluation.evaluate import evaluate
 from identjax.evaluation.measure import AtTruth
-from identjax.evaluation.truths import Truth
+from identjax.evaluation.results import Truth
 from identjax.studies.in_context import ginc_tasks
 from identjax.studies.in_context.measure import ask_observers, has_tasks
 from tests.evaluation.harness import PlantedRun, rows
