@@ -70,7 +70,10 @@ class Predictor(abc.ABC):
 
 
 class Wrapper(Predictor):
-    """A predictor made of something inside it, whose vocabulary and maximum length it has."""
+    """A predictor made of something inside it, whose vocabulary and maximum length it has.
+
+    It also starts, advances and gives laws as that does, unless a class says otherwise.
+    """
 
     core: Any
 
@@ -89,6 +92,15 @@ class Wrapper(Predictor):
     def max_length(self) -> int:  # type: ignore[override]
         """That of what is inside."""
         return self.inner.max_length
+
+    def start(self) -> State:
+        return self.inner.start()
+
+    def advance(self, state: State, token: jax.Array) -> State:
+        return self.inner.advance(state, token)
+
+    def log_probs(self, state: State) -> jax.Array:
+        return self.inner.log_probs(state)
 
 
 @jax.jit
@@ -200,22 +212,12 @@ def kl(
     all strings of p's support as weights it is exact; otherwise tokens are draws from p, and the
     standard error is that of the mean over them.
     """
-    per_string_N = kl_per_string(p.score(tokens_NxT), q.score(tokens_NxT))
+    log_p_NxTxV, log_q_NxTxV = p.score(tokens_NxT), q.score(tokens_NxT)
+    possible = log_p_NxTxV > -jnp.inf
+    gap = jnp.where(possible, log_p_NxTxV, 0) - jnp.where(possible, log_q_NxTxV, 0)
+    per_string_N = jnp.sum(jnp.where(possible, jnp.exp(log_p_NxTxV) * gap, 0), (-2, -1))
     if log_weights_N is not None:
         value = jnp.sum(jnp.exp(log_weights_N) * per_string_N)
         return Estimate(value, jnp.zeros_like(value))
     n = per_string_N.shape[0]
     return Estimate(per_string_N.mean(), per_string_N.std(ddof=1) / jnp.sqrt(1.0 * n))
-
-
-def kl_per_string(log_p_NxTxV: jax.Array, log_q_NxTxV: jax.Array) -> jax.Array:
-    """Σ_t Σ_o p log(p/q) along each string, [N], from two scores of it."""
-    possible = log_p_NxTxV > -jnp.inf
-    gap = jnp.where(possible, log_p_NxTxV, 0) - jnp.where(possible, log_q_NxTxV, 0)
-    return jnp.sum(jnp.where(possible, jnp.exp(log_p_NxTxV) * gap, 0), (-2, -1))
-
-
-def log_prob_of(log_p_NxTxV: jax.Array, tokens_NxT: jax.Array) -> jax.Array:
-    """Log probability of each whole string under a score of it, [N]; PAD after EOS adds 0."""
-    next_NxS = tokens_NxT[:, 1:]
-    return jnp.take_along_axis(log_p_NxTxV[:, :-1], next_NxS[..., None], -1)[..., 0].sum(-1)

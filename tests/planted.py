@@ -60,3 +60,9 @@ def plant(
     truth: Any = jax.tree.map(lambda leaf: np.stack([np.asarray(leaf)] * count), lang)
     tilt = np.asarray(tilts if tilts is not None else np.zeros(count), np.float32)
     return Planted(truth, np.stack(laws).astype(np.float32), tilt)
+
+
+def log_prob_of(log_p_NxTxV: jax.Array, tokens_NxT: jax.Array) -> jax.Array:
+    """Log probability of each whole string under a score of it, [N]; PAD after EOS adds 0."""
+    next_NxS = tokens_NxT[:, 1:]
+    return jnp.take_along_axis(log_p_NxTxV[:, :-1], next_NxS[..., None], -1)[..., 0].sum(-1)

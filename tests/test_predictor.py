@@ -10,7 +10,8 @@ import pytest
 from identjax import languages, models
 from identjax.errors import ConfigError
 from identjax.mixture import Mixture
-from identjax.predictor import complete, complete_stack, kl, log_prob_of, score_by_scan
+from identjax.predictor import complete, complete_stack, kl, score_by_scan
+from tests.planted import log_prob_of
 
 LENGTH = 6
 

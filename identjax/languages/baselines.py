@@ -39,11 +39,17 @@ def eos_now(lang: Language) -> TableLaw:
 
 
 def _always(lang: Language, log_p_E: np.ndarray) -> TableLaw:
-    symbols = len(lang.vocabulary.symbols)
-    stay = np.zeros((1, symbols), np.int32)
-    table = make_table(stay, log_p_E[None], lang.vocabulary, lang.max_length)
-    # Also a symbol that the law never gives leads on: a baseline has an answer everywhere.
-    return dataclasses.replace(table, next_state=table.next_state.at[0, :symbols].set(0))
+    return _lead_on(lang, np.zeros((1, len(log_p_E) - 1), np.int32), log_p_E[None])
+
+
+def _lead_on(lang: Language, moves_QxS: np.ndarray, log_p_QxE: np.ndarray) -> TableLaw:
+    """Make a table where also a symbol that the law never gives leads on: a baseline has an
+    answer everywhere.
+    """
+    table = make_table(moves_QxS, log_p_QxE, lang.vocabulary, lang.max_length)
+    q, symbols = moves_QxS.shape
+    next_state = table.next_state.at[:q, :symbols].set(jnp.asarray(moves_QxS, jnp.int32))
+    return dataclasses.replace(table, next_state=next_state)
 
 
 def chance_rate(lang: Language, rule_name: str, prompts_NxP: Tokens) -> float:
@@ -79,11 +85,7 @@ def ngram(lang: Language, order: int) -> TableLaw:
     with np.errstate(divide="ignore"):
         log_p_CxE = np.log(mass_CxE) - np.log(mass_CxE.sum(1, keepdims=True))
     moves_CxS = (np.arange(contexts)[:, None] * base + np.arange(1, base)[None]) % contexts
-    table = make_table(moves_CxS, log_p_CxE, lang.vocabulary, lang.max_length)
-    leads = jnp.asarray(moves_CxS, jnp.int32)
-    return dataclasses.replace(
-        table, next_state=table.next_state.at[:contexts, : base - 1].set(leads)
-    )
+    return _lead_on(lang, moves_CxS, log_p_CxE)
 
 
 def _count_contexts(graph: Graph, base: int, contexts: int) -> np.ndarray:
@@ -146,12 +148,6 @@ class Tempered(Wrapper):
 
     core: Predictor
     temperature: jax.Array
-
-    def start(self) -> State:
-        return self.core.start()
-
-    def advance(self, state: State, token: jax.Array) -> State:
-        return self.core.advance(state, token)
 
     def log_probs(self, state: State) -> jax.Array:
         return self._temper(self.core.log_probs(state))

@@ -30,6 +30,7 @@ class Definition(abc.ABC):
     chomsky: ClassVar[str]
     prompt_length: ClassVar[int] = 8
     completion_from: ClassVar[int | None] = None
+    why_no_rules: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         self.check()
@@ -78,9 +79,9 @@ class Definition(abc.ABC):
         """The number of strings, None where it cannot be computed."""
 
     @property
-    @abc.abstractmethod
     def rules(self) -> Mapping[str, Rule]:
         """R1 and R2, and more; none where no rule makes sense."""
+        return {}
 
     @abc.abstractmethod
     def build(self) -> Predictor:

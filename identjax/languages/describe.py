@@ -20,7 +20,7 @@ def describe_language(lang: Language) -> list[str]:
     'strings        4'
     """
     kind = type(lang.definition)
-    rules = _paragraph(kind.rules) if isinstance(kind.rules, property) else ", ".join(lang.rules)
+    said = _paragraph(kind.rules) if isinstance(kind.rules, property) else ", ".join(lang.rules)
     try:
         bits = lang.entropy / np.log(2)
         entropy = f"{lang.entropy:.6g} nats per string ({bits:.4g} bits)"
@@ -34,7 +34,7 @@ def describe_language(lang: Language) -> list[str]:
         f"entropy        {entropy}",
         f"strings        {_count(lang.count)}",
         f"mean length    {lang.mean_targets - 1:.6g}",
-        f"rules          {rules}",
+        f"rules          {kind.why_no_rules or said}",
     ]
 
 

@@ -5,6 +5,7 @@ Axes: N string, T position, S symbol, R register, Q machine state.
 
 import dataclasses
 import functools
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 import jax
@@ -13,11 +14,9 @@ import numpy as np
 from jax import lax
 
 from identjax.errors import ConfigError
-from identjax.languages.law.machine_states import MOST_STATES, key_rows, unique_rows
+from identjax.languages.law.graph import MOST_STATES, NONE, unique_rows
 from identjax.languages.rules import NEVER, Machine, Rule
 from identjax.vocabulary import Tokens, Vocabulary
-
-NONE = -1
 
 
 class Reach(NamedTuple):
@@ -143,6 +142,17 @@ def explore_rule(machine: Machine, n_symbols: int, max_length: int) -> Reach:
     next_state = np.where(whole == NONE, beyond, whole).astype(np.int32)
     accepts = np.append(machine.accepts(np.concatenate(states)), False)
     return Reach(next_state, accepts, measure_distance(next_state, accepts))
+
+
+def key_rows(rows_NxR: np.ndarray) -> Iterable[Hashable]:
+    """Give a key for each row, equal for equal rows only."""
+    if rows_NxR.shape[1] <= 4 and np.abs(rows_NxR).max(initial=0) < 2**15:
+        short = np.zeros((len(rows_NxR), 4), np.int16)
+        short[:, : rows_NxR.shape[1]] = rows_NxR
+        keys: list[Hashable] = short.view(np.int64)[:, 0].tolist()
+        return keys
+    wide = np.ascontiguousarray(rows_NxR, np.int32)
+    return [row.tobytes() for row in wide]
 
 
 def measure_distance(next_state_QxS: np.ndarray, accepts_Q: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from identjax.languages.prompts import (
     vary,
 )
 from identjax.languages.rules import Rule
-from identjax.predictor import Predictor, State, Wrapper
+from identjax.predictor import Predictor, Wrapper
 from identjax.vocabulary import Tokens
 
 
@@ -128,15 +128,6 @@ class Language(Wrapper):
         None where there are more than `limit`.
         """
         return _support(self.definition, limit)
-
-    def start(self) -> State:
-        return self.core.start()
-
-    def advance(self, state: State, token: jax.Array) -> State:
-        return self.core.advance(state, token)
-
-    def log_probs(self, state: State) -> jax.Array:
-        return self.core.log_probs(state)
 
     def score(self, tokens_NxT: jax.Array) -> jax.Array:
         """Score with the law's own form; raise on tokens outside the vocabulary."""

@@ -10,7 +10,7 @@ import pytest
 
 from identjax import languages
 from identjax.languages.law.graph import frame
-from identjax.predictor import log_prob_of
+from tests.planted import log_prob_of
 
 # Options that make a language small; without an entry, defaults at the length that fits.
 OPTIONS: dict[str, dict] = {

@@ -9,7 +9,7 @@ import pytest
 
 from identjax import languages
 from identjax.errors import ConfigError
-from identjax.predictor import log_prob_of, score_by_scan
+from identjax.predictor import score_by_scan
 from tests.contracts.brute import (
     BLOCK,
     MOST_STRINGS,
@@ -20,6 +20,7 @@ from tests.contracts.brute import (
     make_small,
     score_all,
 )
+from tests.planted import log_prob_of
 
 
 @every

@@ -10,7 +10,8 @@ from identjax import languages
 from identjax.errors import ConfigError
 from identjax.languages import baselines, rules
 from identjax.languages.law.graph import frame
-from identjax.predictor import Predictor, complete, log_prob_of, score_by_scan
+from identjax.predictor import Predictor, complete, score_by_scan
+from tests.planted import log_prob_of
 
 
 def all_strings(lang: languages.Language, longest: int) -> np.ndarray:

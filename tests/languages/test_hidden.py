@@ -11,8 +11,8 @@ from identjax import languages
 from identjax.errors import ConfigError
 from identjax.languages.known import ginc
 from identjax.languages.known.dfa import draw_dfa
-from identjax.predictor import log_prob_of
 from tests.contracts.test_language_samples import check_frequencies
+from tests.planted import log_prob_of
 
 
 def forward(parts: ginc.Parts, words: list[int], smoothing: float = 0.0) -> float:

@@ -7,7 +7,8 @@ import pytest
 
 from identjax import languages
 from identjax.languages import baselines
-from identjax.predictor import complete, log_prob_of
+from identjax.predictor import complete
+from tests.planted import log_prob_of
 
 PAPERS = ("L1", "L2", "L3", "L4", "L5", "L6")
 

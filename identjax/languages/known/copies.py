@@ -10,13 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.languages.definition import LengthSampler, register
+from identjax.languages.law.base import FRESH, READING, Law, as_leaf, next_mode, place_marks
 from identjax.languages.law.draw import score_by_views
 from identjax.languages.law.even import EvenDefinition, EvenSampler, frame_even
-from identjax.languages.law.leaves import as_leaf
-from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
 from identjax.languages.rules import Rule, even
 from identjax.predictor import Predictor, State
-from identjax.vocabulary import Vocabulary
 
 SYMBOLS = ("a", "b")
 LOG_2 = np.float32(np.log(2))
@@ -38,15 +36,13 @@ class Halves(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Copies(Predictor):
+class Copies(Law):
     """The exact marginal over the hidden length h of w, uniform on 1..H; `half_lengths` has their
     bits. After t symbols a half length h ≤ t that fits has the weight 2^−h and says what is next;
     each longer one has 2^−t and says nothing.
     """
 
     half_lengths: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
         fits = tuple(self.half_lengths)
@@ -166,7 +162,7 @@ class CopyDefinition(EvenDefinition):
         h = np.arange(1, self.half + 1)
         words = np.zeros(self.half // 32 + 1, np.uint32)
         np.bitwise_or.at(words, h // 32, np.uint32(1) << (31 - h % 32).astype(np.uint32))
-        return Copies(as_leaf(words), self.vocabulary, self.max_length)
+        return Copies(self.vocabulary, self.max_length, as_leaf(words))
 
     def build_by_length(self) -> LengthSampler:
         return CopyByLength(as_leaf(0, jnp.float32), self.vocabulary, self.max_length)

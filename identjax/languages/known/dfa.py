@@ -12,8 +12,8 @@ import numpy as np
 
 from identjax.languages.definition import ListedDefinition, register
 from identjax.languages.law.automaton import AutomatonDefinition
+from identjax.languages.law.base import as_leaf
 from identjax.languages.law.graph import NONE
-from identjax.languages.law.leaves import as_leaf
 from identjax.languages.law.lookup import TableLaw, draw_from_tables, make_table
 from identjax.languages.rules import Finite, Rule, nonempty
 from identjax.mixture import Mixture
@@ -160,6 +160,7 @@ class RegBench(ListedDefinition):
     most_strings: int = 19
     longest: int = 0
     chomsky: ClassVar[str] = "regular"
+    why_no_rules: ClassVar[str] = "None: what is legal depends on the hidden DFA."
 
     def check(self) -> None:
         """Refuse sizes out of range, and sequences that do not fit."""
@@ -204,11 +205,6 @@ class RegBench(ListedDefinition):
                 found[: len(total)] += total
         share = self.most_strings - self.fewest + 1
         return found[1:] / share
-
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """None: what is legal depends on the hidden DFA."""
-        return {}
 
     def build(self) -> Predictor:
         rows = max(len(dfa.next_state) for dfa in self.dfas)

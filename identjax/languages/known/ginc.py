@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -11,8 +10,7 @@ import numpy as np
 from identjax.errors import ConfigError
 from identjax.languages.definition import ListedDefinition, register
 from identjax.languages.known.hmm import Hmm
-from identjax.languages.law.leaves import as_log_leaf
-from identjax.languages.rules import Rule
+from identjax.languages.law.base import as_log_leaf
 from identjax.predictor import Predictor
 
 ENTITIES = SLOTS = 10
@@ -65,6 +63,7 @@ class Ginc(ListedDefinition):
     seed: int = 0
     smoothing: float = 0.0
     chomsky: ClassVar[str] = "regular (weighted)"
+    why_no_rules: ClassVar[str] = "None."
 
     def check(self) -> None:
         self.check_whole(words=(2, 10_000), seed=(0, 2**64))
@@ -86,24 +85,12 @@ class Ginc(ListedDefinition):
         """All documents are of length L."""
         return np.append(np.zeros(self.max_length), 1.0)
 
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """None."""
-        return {}
-
     def build(self) -> Predictor:
         """The exact filter over the five pretraining concepts."""
         p, length = self.parts, self.max_length
         emit = np.zeros((ENTITIES, SLOTS, self.words))
         np.put_along_axis(emit, p.memory[..., None], 1, axis=-1)
-        return Hmm(
-            as_log_leaf(p.start[:CONCEPTS] / CONCEPTS),
-            as_log_leaf(p.v),
-            as_log_leaf(p.s[:CONCEPTS]),
-            as_log_leaf(emit),
-            as_log_leaf(np.arange(length + 1) == length),
-            as_log_leaf(np.arange(length + 1) < length),
-            jnp.float32(self.smoothing),
-            self.vocabulary,
-            length,
-        )
+        stop = np.arange(length + 1) == length
+        laws = p.start[:CONCEPTS] / CONCEPTS, p.v, p.s[:CONCEPTS], emit, stop, ~stop
+        leaves = *map(as_log_leaf, laws), jnp.float32(self.smoothing)
+        return Hmm(self.vocabulary, length, *leaves)

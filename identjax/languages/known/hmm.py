@@ -6,7 +6,6 @@ Axes: K concept, A and B the two parts of a hidden state, O symbol.
 import dataclasses
 import functools
 import string
-from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -17,12 +16,9 @@ from jax.nn import logsumexp
 
 from identjax.errors import ConfigError
 from identjax.languages.definition import ListedDefinition, register
+from identjax.languages.law.base import FRESH, READING, Law, as_log_leaf, next_mode, place_marks
 from identjax.languages.law.draw import cumulate, pick
-from identjax.languages.law.leaves import as_log_leaf
-from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
-from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State
-from identjax.vocabulary import Vocabulary
 
 Path = tuple[jax.Array, jax.Array, jax.Array]
 
@@ -37,7 +33,7 @@ class Belief(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Hmm(Predictor):
+class Hmm(Law):
     """A mixture of HMMs whose transitions are V ⊗ S_k; exact Bayes over concept and state.
 
     Per symbol: p(o) = Σ b E[·, o]; condition on o; b ← (1−ε) Vᵀ b S_k + ε Σ b / (A B). All in
@@ -53,8 +49,6 @@ class Hmm(Predictor):
     log_stop: jax.Array
     log_go: jax.Array
     smoothing: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
         return Belief(jnp.asarray(self.log_start), jnp.int32(0), jnp.int32(FRESH))
@@ -111,10 +105,8 @@ class Hmm(Predictor):
             token_N = jnp.where(reads_N, jnp.where(ends_N, v.eos, word_N), v.pad)
             # With smoothing, now and then any state follows.
             blurs_N = u_5xN[2] < self.smoothing
-            any_a_N, any_b_N = (
-                (u_5xN[3] * a_size).astype(jnp.int32),
-                (u_5xN[4] * b_size).astype(jnp.int32),
-            )
+            any_a_N = (u_5xN[3] * a_size).astype(jnp.int32)
+            any_b_N = (u_5xN[4] * b_size).astype(jnp.int32)
             a_N = jnp.where(blurs_N, any_a_N, pick(sums_v[a_N], u_5xN[3]))
             b_N = jnp.where(blurs_N, any_b_N, pick(sums_s[k_N, b_N], u_5xN[4]))
             return (a_N, b_N, reads_N & ~ends_N), token_N
@@ -138,6 +130,7 @@ class RandomHmm(ListedDefinition):
     concentration: float = 0.5
     seed: int = 0
     chomsky: ClassVar[str] = "regular (weighted)"
+    why_no_rules: ClassVar[str] = "None: every string is possible."
 
     def check(self) -> None:
         self.check_whole(hidden=(1, 1000), letters=(1, 26), seed=(0, 2**31))
@@ -153,25 +146,12 @@ class RandomHmm(ListedDefinition):
         """Uniform on 1..L."""
         return np.append(0, np.full(self.max_length, 1 / self.max_length))
 
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """None: every string is possible."""
-        return {}
-
     def build(self) -> Predictor:
         rng = np.random.default_rng(self.seed)
         h, law = self.hidden, np.full(self.hidden, self.concentration)
         start, moves = rng.dirichlet(law), rng.dirichlet(law, size=h)
         emit = rng.dirichlet(np.full(self.letters, self.concentration), size=h)
         stop = np.append(0, 1 / np.arange(self.max_length, 0, -1))
-        return Hmm(
-            as_log_leaf(start[None, None]),
-            as_log_leaf(np.ones((1, 1))),
-            as_log_leaf(moves[None]),
-            as_log_leaf(emit[None]),
-            as_log_leaf(stop),
-            as_log_leaf(1 - stop),
-            jnp.float32(0),
-            self.vocabulary,
-            self.max_length,
-        )
+        laws = start[None, None], np.ones((1, 1)), moves[None], emit[None], stop, 1 - stop
+        leaves = *map(as_log_leaf, laws), jnp.float32(0)
+        return Hmm(self.vocabulary, self.max_length, *leaves)

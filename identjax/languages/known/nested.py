@@ -14,15 +14,10 @@ from scipy.special import gammaln
 
 from identjax.errors import ConfigError
 from identjax.languages.definition import LengthSampler, register
-from identjax.languages.law.brackets import (
-    CappedByLength,
-    DyckByLength,
-    make_brackets,
-    name_brackets,
-)
+from identjax.languages.law.base import as_leaf
+from identjax.languages.law.brackets import CappedByLength, DyckByLength, make_brackets
 from identjax.languages.law.even import EvenDefinition
 from identjax.languages.law.graph import Graph, even_out, explore
-from identjax.languages.law.leaves import as_leaf
 from identjax.languages.rules import Rule, matched, starts_with
 from identjax.predictor import Predictor
 
@@ -37,7 +32,7 @@ class BracketDefinition(EvenDefinition):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return name_brackets(2)
+        return tuple("()[]")
 
     @property
     def rules(self) -> Mapping[str, Rule]:
@@ -176,7 +171,7 @@ class Dyck(BracketDefinition):
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        return name_brackets(self.kinds)
+        return tuple("()[]{}<>"[: 2 * self.kinds])
 
     @property
     def rules(self) -> Mapping[str, Rule]:

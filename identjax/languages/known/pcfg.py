@@ -5,7 +5,6 @@ Axes: N nonterminal, R binary rule, L position or length, S symbol.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -16,14 +15,19 @@ from jax.nn import logsumexp
 
 from identjax.errors import ConfigError
 from identjax.languages.definition import Definition, register
+from identjax.languages.law.base import (
+    FRESH,
+    READING,
+    Law,
+    as_leaf,
+    as_log_leaf,
+    next_mode,
+    place_marks,
+)
 from identjax.languages.law.derive import Deriver, make_deriver
 from identjax.languages.law.draw import sample_by_scan
 from identjax.languages.law.grammar import Grammar, Production, check_unambiguous, read_grammar
-from identjax.languages.law.leaves import as_leaf, as_log_leaf
-from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
-from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State
-from identjax.vocabulary import Vocabulary
 
 MARKED_PALINDROMES: tuple[Production, ...] = (
     ("S", "a S a", 0.35),
@@ -47,7 +51,7 @@ class Chart(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Parser(Predictor):
+class Parser(Law):
     """p(x) = Π p(rule) / Z over strings of at most L symbols, parsed from left to right.
 
     What begins next is a right child or the root, of some length m; its weight times the weight
@@ -62,8 +66,6 @@ class Parser(Predictor):
     log_rule: jax.Array
     rule: jax.Array
     deriver: Deriver | None
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
         """Start with the root, of any length."""
@@ -164,6 +166,7 @@ class Pcfg(Definition):
 
     productions: tuple[Production, ...] = MARKED_PALINDROMES
     chomsky: ClassVar[str] = "context-free"
+    why_no_rules: ClassVar[str] = "None that counters can see."
 
     def check(self) -> None:
         """Read the productions, and refuse those that are not a grammar or are ambiguous."""
@@ -204,11 +207,6 @@ class Pcfg(Definition):
         """The number of derivations."""
         return sum(self.grammar.count(self.max_length))
 
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """None that counters can see."""
-        return {}
-
     def build(self) -> Predictor:
         """Tabulate what depends on the grammar and the length alone."""
         g, length = self.grammar, self.max_length
@@ -226,14 +224,7 @@ class Pcfg(Definition):
                 first[a, size] += p * (rest @ first[b, 1:size])
                 spine[a, :, size] += p * (spine[b, :, :size] @ weight[c, size:0:-1])
         rule = np.array([pair[:3] for pair in g.pairs], np.int32).reshape(-1, 3).T
-        return Parser(
-            as_log_leaf(1 / self.total),
-            as_log_leaf(first),
-            as_log_leaf(spine),
-            as_log_leaf(words),
-            as_log_leaf([pair[3] for pair in g.pairs]),
-            as_leaf(rule),
-            make_deriver(g, length),
-            self.vocabulary,
-            length,
-        )
+        log_root, log_rule = as_log_leaf(1 / self.total), as_log_leaf([pair[3] for pair in g.pairs])
+        tables = as_log_leaf(first), as_log_leaf(spine), as_log_leaf(words)
+        rules = log_rule, as_leaf(rule), make_deriver(g, length)
+        return Parser(self.vocabulary, length, log_root, *tables, *rules)

@@ -12,10 +12,9 @@ from scipy.special import comb
 
 from identjax.languages.definition import LengthSampler, register
 from identjax.languages.known.nested import BracketDefinition
+from identjax.languages.law.base import ENDED, FRESH, READING, Law, as_leaf, as_log_leaf, next_mode
 from identjax.languages.law.draw import choose_by, score_by_views
 from identjax.languages.law.even import EvenSampler, frame_even
-from identjax.languages.law.leaves import as_leaf, as_log_leaf
-from identjax.languages.law.modes import ENDED, FRESH, READING, next_mode
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Vocabulary
 
@@ -36,7 +35,7 @@ class Depths(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Shuffle(Predictor):
+class Shuffle(Law):
     """The exact marginal over the hidden length 2l; log_larger [H+1] is log(H−n).
 
     After n opening brackets, l is n or larger. While it may be larger, one of m = 2 + m' choices
@@ -45,8 +44,6 @@ class Shuffle(Predictor):
     """
 
     log_larger: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
         zero = jnp.int32(0)
@@ -150,7 +147,7 @@ class ShuffledBrackets(BracketDefinition):
 
     def build(self) -> Predictor:
         log_larger = as_log_leaf(self.half - np.arange(self.half + 1))
-        return Shuffle(log_larger, self.vocabulary, self.max_length)
+        return Shuffle(self.vocabulary, self.max_length, log_larger)
 
     def build_by_length(self) -> LengthSampler:
         return ShuffleByLength(as_leaf(0, jnp.float32), self.vocabulary, self.max_length)

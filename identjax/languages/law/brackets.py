@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from identjax.languages.law.base import Law, as_leaf
 from identjax.languages.law.draw import sample_by_scan, score_by_views
 from identjax.languages.law.even import EvenSampler, frame_even
-from identjax.languages.law.leaves import as_leaf
-from identjax.predictor import Predictor, State
+from identjax.predictor import State
 from identjax.vocabulary import Vocabulary
 
 OPEN, CLOSE, END = range(3)
@@ -37,7 +37,7 @@ class BracketStack(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class NestedBrackets(Predictor):
+class NestedBrackets(Law):
     """Brackets of K kinds; symbols 2k and 2k+1 open and close kind k.
 
     next_row [Q+3, 2, V] is the control row after each token, at depth 0 and deeper; log_p
@@ -47,8 +47,6 @@ class NestedBrackets(Predictor):
 
     next_row: jax.Array
     log_p: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
         fresh = jnp.int32(self.log_p.shape[0] - 3)
@@ -138,13 +136,7 @@ def make_brackets(
     next_row[:q, :, v.eos] = np.where(possible[..., END], ended, dead)
     next_row[fresh, :, v.bos] = 0
     next_row[ended, :, v.pad] = ended
-    return NestedBrackets(as_leaf(next_row), as_leaf(log_p), vocabulary, max_length)
-
-
-@functools.cache
-def name_brackets(kinds: int) -> tuple[str, ...]:
-    """List the symbols of up to four kinds of brackets."""
-    return tuple("()[]{}<>"[: 2 * kinds])
+    return NestedBrackets(vocabulary, max_length, as_leaf(next_row), as_leaf(log_p))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from identjax.languages.law.base import as_leaf
 from identjax.languages.law.draw import pick, sum_up
 from identjax.languages.law.grammar import Grammar
-from identjax.languages.law.leaves import as_leaf
 from identjax.vocabulary import Vocabulary
 
 MOST_ENTRIES = 2**24

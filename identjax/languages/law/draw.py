@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from identjax.languages.law.base import as_leaf
 from identjax.languages.law.graph import Support, list_strings
-from identjax.languages.law.leaves import as_leaf
 from identjax.predictor import Predictor, State
 from identjax.vocabulary import Tokens
 

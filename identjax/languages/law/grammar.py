@@ -12,6 +12,10 @@ import numpy as np
 from identjax.errors import ConfigError
 
 Production = tuple[str, str, float]
+# Right sides with their shares, by left side.
+Rules = dict[str, list[tuple[tuple[str, ...], float]]]
+# Strings with their numbers of derivations.
+Yields = Counter[tuple[int, ...]]
 MOST_LISTED = 20_000
 
 
@@ -64,11 +68,9 @@ class Grammar:
                 found[a][size] += sum(ways)
         return found[0]
 
-    def list_strings(self, length: int) -> Counter[tuple[int, ...]]:
+    def list_strings(self, length: int) -> Yields:
         """List the strings up to a length, each with its number of derivations."""
-        found: list[list[Counter[tuple[int, ...]]]] = [
-            [Counter() for _ in range(length + 1)] for _ in self.names
-        ]
+        found: list[list[Yields]] = [[Counter() for _ in range(length + 1)] for _ in self.names]
         for a, s, _ in self.words:
             if length:
                 found[a][1][(s,)] += 1
@@ -77,9 +79,6 @@ class Grammar:
                 for j in range(1, size):
                     _join(found[a][size], found[b][j], found[c][size - j])
         return sum(found[0], Counter())
-
-
-Yields = Counter[tuple[int, ...]]
 
 
 def _join(into: Yields, left: Yields, right: Yields) -> None:
@@ -123,9 +122,6 @@ def read_grammar(productions: tuple[Production, ...]) -> Grammar:
                 at, chance = rest, 1.0
             pairs.append((at, name_of(rhs[-2]), name_of(rhs[-1]), chance))
     return Grammar(tuple(names), symbols, tuple(pairs), tuple(words))
-
-
-Rules = dict[str, list[tuple[tuple[str, ...], float]]]
 
 
 def _read(productions: tuple[Production, ...]) -> Rules:

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from identjax.errors import ConfigError
-from identjax.languages.law.machine_states import MOST_STATES, unique_rows
 from identjax.vocabulary import Tokens, Vocabulary
 
+MOST_STATES = 4_000_000
 NONE = -1
 Support = tuple[Tokens, np.ndarray]
 Step = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -176,27 +176,33 @@ def explore(
     return Graph(*parts, np.array(sizes))
 
 
+def unique_rows(rows_NxR: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the distinct rows, and which of them each row is."""
+    low, high = rows_NxR.min(0), rows_NxR.max(0)
+    spans = [int(span) for span in high - low + 1]
+    if np.prod([float(span) for span in spans]) > 2.0**62:
+        distinct, inverse = np.unique(rows_NxR, axis=0, return_inverse=True)
+        return distinct, inverse.ravel()
+    code = np.zeros(len(rows_NxR), np.int64)
+    for column, span in enumerate(spans):
+        code = code * span + (rows_NxR[:, column] - low[column])
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return rows_NxR[first], inverse.ravel()
+
+
 def even_out(counts: Graph) -> Graph:
     """Change the final weights of a graph whose strings are alike, so that lengths are so too."""
     log_final = counts.log_final.copy()
-    for log_n, level in zip(log_paths(counts), counts.levels, strict=True):
-        log_final[level] -= log_n if log_n > -np.inf else 0
-    return dataclasses.replace(counts, log_final=log_final)
-
-
-def log_paths(graph: Graph) -> np.ndarray:
-    """Log of the number of strings of each length, [levels]."""
-    log_flow = np.full(len(graph.log_final) + 1, -np.inf)
+    log_flow = np.full(len(log_final) + 1, -np.inf)
     log_flow[0] = 0
-    found = []
-    for level in graph.levels:
-        ends = log_flow[level] + graph.log_final[level]
-        found.append(np.logaddexp.reduce(ends))
-        for s in range(graph.next_state.shape[1]):
-            flow = log_flow[level] + graph.log_edge[level, s]
-            np.logaddexp.at(log_flow, graph.next_state[level, s], flow)
+    for level in counts.levels:
+        log_n = np.logaddexp.reduce(log_flow[level] + counts.log_final[level])
+        log_final[level] -= log_n if log_n > -np.inf else 0
+        for s in range(counts.next_state.shape[1]):
+            flow = log_flow[level] + counts.log_edge[level, s]
+            np.logaddexp.at(log_flow, counts.next_state[level, s], flow)
             log_flow[-1] = -np.inf
-    return np.array(found)
+    return dataclasses.replace(counts, log_final=log_final)
 
 
 def log_add(rows_NxK: np.ndarray) -> np.ndarray:

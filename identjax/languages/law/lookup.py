@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from identjax.languages.law.base import Law, as_leaf
 from identjax.languages.law.draw import pick, sum_up
 from identjax.languages.law.graph import NONE, Graph
-from identjax.languages.law.leaves import as_leaf
-from identjax.predictor import Predictor, State
+from identjax.predictor import State
 from identjax.vocabulary import Vocabulary
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class TableLaw(Predictor):
+class TableLaw(Law):
     """A finite machine with a law in each state.
 
     The last three rows are: nothing read yet, ended, dead. `cumulative` [Q, S+1] has the sums
@@ -28,8 +28,6 @@ class TableLaw(Predictor):
     next_state: jax.Array
     log_p: jax.Array
     cumulative: jax.Array
-    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
-    max_length: int = dataclasses.field(metadata={"static": True})
 
     def start(self) -> State:
         return jnp.int32(self.log_p.shape[0] - 3)
@@ -98,4 +96,4 @@ def make_table(
     cumulative = np.full((q + 3, symbols + 1), 2, np.float32)
     cumulative[:q] = sum_up(log_p_QxE)
     leaves = as_leaf(next_state), as_leaf(log_p), as_leaf(cumulative)
-    return TableLaw(*leaves, vocabulary, max_length)
+    return TableLaw(vocabulary, max_length, *leaves)

@@ -23,25 +23,17 @@ class UniformByLength(AutomatonDefinition):
     Exact suffix counts make the conditionals. State: the length and the machine's.
     """
 
+    start: ClassVar[Any] = (0, 0)
+
     @property
     @abc.abstractmethod
     def defining(self) -> Rule:
         """The rule whose strings these are."""
 
-    @property
-    def least(self) -> int:
-        """Whether there is a string is known once the rule is explored."""
-        return 1
-
     @functools.cached_property
     def reach(self) -> Reach:
         """The rule's machine as a table."""
         return bind(self.defining, self.vocabulary, self.max_length).reach
-
-    @property
-    def start(self) -> Any:
-        """Length 0, and the machine's start."""
-        return 0, 0
 
     def step(self, states: np.ndarray, symbol: int) -> tuple[np.ndarray, np.ndarray]:
         """Count the symbol and move the machine, unless it then cannot accept in time."""

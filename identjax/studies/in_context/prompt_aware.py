@@ -14,8 +14,7 @@ from jax.nn import logsumexp
 from identjax.errors import ConfigError
 from identjax.languages.known.ginc import ENTITIES, SLOTS, Ginc
 from identjax.languages.known.hmm import Hmm
-from identjax.languages.law.leaves import as_log_leaf
-from identjax.languages.law.modes import FRESH, READING, next_mode, place_marks
+from identjax.languages.law.base import FRESH, READING, as_log_leaf, next_mode, place_marks
 from identjax.predictor import State, Wrapper
 
 

@@ -1,11 +1,37 @@
-"""Where a string stands: nothing read yet, being read, ended, or impossible."""
+"""What the predictors of exact laws share: their fixed part, leaves, and where a string stands."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
 
+from identjax.predictor import Predictor
 from identjax.vocabulary import Vocabulary
 
+# Where a string stands: nothing read yet, being read, ended, or impossible.
 FRESH, READING, ENDED, DEAD = range(4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Law(Predictor):
+    """A predictor whose numbers are the fields after its vocabulary and maximum length."""
+
+    vocabulary: Vocabulary = dataclasses.field(metadata={"static": True})
+    max_length: int = dataclasses.field(metadata={"static": True})
+
+
+def as_leaf(numbers: npt.ArrayLike, dtype: jax.typing.DTypeLike | None = None) -> jax.Array:
+    """Make an array at once, also where a law is made while a program is traced."""
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(numbers, dtype)
+
+
+def as_log_leaf(p: npt.ArrayLike) -> jax.Array:
+    """Make an array of logs, −inf for 0."""
+    with np.errstate(divide="ignore"):
+        return as_leaf(np.log(p), jnp.float32)
 
 
 def next_mode(
