@@ -5,6 +5,8 @@ goes through BLOCKS, and knows no other list of what there is.
 """
 
 import dataclasses
+import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +14,27 @@ import pyarrow as pa
 
 from identjax.errors import ConfigError
 from identjax.registry import Registry
-from identjax.report.drawing import Drawing
 from identjax.report.table import Row, Table
 from identjax.schema import check_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure ready for the page: its file name, its SVG, what it shows and what n is."""
+
+    name: str
+    svg: str
+    title: str
+    caption: str
+
+    @property
+    def inline(self) -> str:
+        """The SVG for an HTML page: no prolog, no namespaces, named for screen readers."""
+        start = self.svg.index("<svg")
+        end = self.svg.index(">", start)
+        root = re.sub(r'\s(xmlns|version|width|height)="[^"]*"', "", self.svg[start:end])
+        label = html.escape(self.title, quote=True)
+        return f'{root} role="img" aria-label="{label}"{self.svg[end:]}'
 
 
 @dataclasses.dataclass(frozen=True)

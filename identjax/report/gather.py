@@ -20,6 +20,7 @@ from identjax.sweep.folder.load import Run
 
 # What is shown together: members that differ by their seeds and swept numbers alone.
 CELL = ("language", *CHOICES)
+SEEDS = ("init_seed", "data_seed", "noise_seed")
 # What a row about a member carries of that member.
 CARRIED = (*CELL, "cell", "role", "status")
 
@@ -53,12 +54,12 @@ def gather(workdirs: Sequence[str | pathlib.Path]) -> list[Source]:
     """Read every folder; refuse one in which nothing has been evaluated."""
     if not workdirs:
         raise ConfigError("workdir", "", "one or more results folders")
-    names = _tell_apart([pathlib.Path(path) for path in workdirs])
-    alone = len(names) == 1
-    return [
-        _read(path, name, () if alone else (name,))
-        for path, name in zip(workdirs, names, strict=True)
-    ]
+    paths = [pathlib.Path(workdir) for workdir in workdirs]
+    last = [path.resolve().name for path in paths]
+    # The last part of a folder names it, or the whole path where that is not enough.
+    names = [n if last.count(n) == 1 else str(path) for path, n in zip(paths, last, strict=True)]
+    prefixes = [(name,) if len(names) > 1 else () for name in names]
+    return list(map(_read, workdirs, names, prefixes))
 
 
 def _read(workdir: str | pathlib.Path, name: str, prefix: tuple[str, ...]) -> Source:
@@ -149,12 +150,3 @@ def _put(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
     if name not in table.column_names:
         return table.append_column(name, column)
     return table.set_column(table.column_names.index(name), name, column)
-
-
-def _tell_apart(paths: Sequence[pathlib.Path]) -> list[str]:
-    """Name folders by their last part, or by the whole path where that is not enough."""
-    names = [path.resolve().name for path in paths]
-    return [
-        name if names.count(name) == 1 else str(path)
-        for path, name in zip(paths, names, strict=True)
-    ]

@@ -7,16 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identjax.query import (
-    Floats,
-    distinct,
-    floats,
-    main_rule,
-    pairs_of,
-    reported,
-    where,
-    without,
-)
+from identjax.query import Floats, distinct, floats, main_rule, pairs_of, reported, where, without
 from identjax.report.format import count, nats, share
 from identjax.report.gather import Source
 from identjax.rungs import FINAL, epsilons
@@ -44,11 +35,6 @@ class Finding:
     rates: Floats
     nearest: float
     otherwise: str = ""
-
-    @property
-    def spread(self) -> float:
-        """How far apart the rates are."""
-        return float(np.ptp(self.rates)) if len(self.rates) else 0.0
 
 
 def choose_rung(source: Source, language: str) -> str | None:
@@ -114,9 +100,8 @@ def say(finding: Finding) -> str:
     """Put what was found for one language in a sentence."""
     members = count(finding.members, "member")
     if not finding.close:
-        nearest = (
-            "" if np.isnan(finding.nearest) else f"; the nearest is at {nats(finding.nearest)}"
-        )
+        known = not np.isnan(finding.nearest)
+        nearest = f"; the nearest is at {nats(finding.nearest)}" if known else ""
         if finding.rung is None:
             return f"None of {members} has come within any ε of the truth yet{nearest}."
         rung = f"{finding.rung} nats per sequence of the truth"
@@ -169,7 +154,7 @@ def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
     if not judged:
         told = [f"in {f.language}, {f.otherwise}" for f in findings if f.otherwise]
         return f"{text}; {(told or ['no out-of-distribution prompt was judged'])[0]}."
-    widest = max(judged, key=lambda f: f.spread)
+    widest = max(judged, key=lambda f: float(np.ptp(f.rates)))
     whose = "those that are perfect in distribution" if widest.perfect else "those"
     low, high = share(float(widest.rates.min())), share(float(widest.rates.max()))
     place = f" ({sweeps[findings.index(widest)]})" if sweeps else ""

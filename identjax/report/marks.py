@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 
 from identjax.languages import Language
-from identjax.languages.judge import BoundRule
-from identjax.report.table import Marked
+from identjax.report.table import Column, Marked
 
 END = "∎"
 CUT = "…"
+PROMPT = Column("prompt", lambda row: Marked(((row["prompt"], "end"),)), number=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Marker:
         verdicts = tuple((name, at is None) for name, at in open_rules.items())
         return Marked(_cut(language, tail, min(places), end) if places else whole, verdicts)
 
+    def column(self, label: str, field: str) -> Column:
+        """Show the completion in a field (its text, whether it ended) of a row with its prompt."""
+        return Column(label, lambda row: self.mark(row["prompt"], *row[field]), number=False)
+
 
 def find_break(
     language: Language, name: str, prompt: np.ndarray, completion: np.ndarray, finished: bool
@@ -43,22 +47,17 @@ def find_break(
     The number of symbols of the completion stands for its end: it ended, or was cut off, too soon.
     """
     rule, start = language.find_rule(name, len(prompt))
-    distance = measure_distance(rule, np.concatenate([prompt, completion]), start)
-    left = rule.max_length - np.arange(len(distance))
+    symbols = np.concatenate([prompt, completion])
+    n = len(symbols)
+    bos = np.full((n + 1, 1), rule.vocabulary.bos)
+    prefixes = np.where(np.tri(n + 1, n, -1, dtype=bool), symbols, rule.vocabulary.pad)
+    # After each prefix, the fewest symbols that make the rule hold, [T+1].
+    distance = rule.reach.distance[rule.states(np.concatenate([bos, prefixes], 1), start)]
+    left = rule.max_length - np.arange(n + 1)
     lost = np.flatnonzero((distance > left)[len(prompt) :])
     if len(lost):
         return int(lost[0]) - 1
     return None if finished and distance[-1] == 0 else len(completion)
-
-
-def measure_distance(rule: BoundRule, symbols: np.ndarray, start: int) -> np.ndarray:
-    """Count, after each prefix, the fewest symbols that make a rule hold, [T+1]."""
-    n = len(symbols)
-    read = np.arange(n)[None] < np.arange(n + 1)[:, None]
-    bos = np.full((n + 1, 1), rule.vocabulary.bos)
-    rows = np.where(read, np.broadcast_to(symbols, (n + 1, n)), rule.vocabulary.pad)
-    found: np.ndarray = rule.reach.distance[rule.states(np.concatenate([bos, rows], 1), start)]
-    return found
 
 
 def _cut(language: Language, tail: np.ndarray, place: int, end: str) -> tuple[tuple[str, str], ...]:

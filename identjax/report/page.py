@@ -1,7 +1,6 @@
 """The page: everything put together, and written."""
 
 import dataclasses
-import importlib.resources
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -56,17 +55,13 @@ def write(workdirs: Path | Sequence[Path], out: Path | None = None) -> Report:
     several = [workdirs] if isinstance(workdirs, str | os.PathLike) else list(workdirs)
     paths = [Store(path).workdir for path in several]
     drawn_from = cache.fingerprint(paths)
-    folder = pathlib.Path(out) if out is not None else _folder_of(paths)
+    place = "report" if len(paths) == 1 else "report/comparison"
+    folder = pathlib.Path(out) if out is not None else paths[0] / place
     known = cache.recall(folder, drawn_from)
     if known is None:
         known = _draw(gather(paths), folder)
         cache.remember(known, drawn_from)
     return known
-
-
-def _folder_of(workdirs: Sequence[pathlib.Path]) -> pathlib.Path:
-    folder = workdirs[0] / "report"
-    return folder if len(workdirs) == 1 else folder / "comparison"
 
 
 def _draw(sources: Sequence[Source], folder: pathlib.Path) -> Report:
@@ -151,9 +146,8 @@ def _write_tables(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def _make_environment() -> jinja2.Environment:
-    files = importlib.resources.files("identjax.report")
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: files.joinpath(name).read_text("utf-8")),
+        loader=jinja2.PackageLoader("identjax", "report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

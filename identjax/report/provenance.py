@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from identjax.report.gather import Source
+from identjax.report.gather import SEEDS, Source
 
 Facts = list[tuple[str, str]]
 
@@ -21,32 +21,22 @@ def describe(source: Source) -> list[tuple[str, Facts]]:
 def commands(source: Source) -> list[str]:
     """Give the commands that make the folder and the page again."""
     workdir = shlex.quote(f"--workdir={source.run.workdir}")
-    made = source.run.sweep.get("command")
-    sweep = made if made else f"python -m launch.sweep --config=CONFIG {workdir}"
-    return [
-        str(sweep),
-        f"python -m launch.evaluate {workdir}",
-        f"python -m launch.report {workdir}",
-    ]
+    made = source.run.sweep.get("command") or f"python -m launch.sweep --config=CONFIG {workdir}"
+    return [str(made), *(f"python -m launch.{name} {workdir}" for name in ("evaluate", "report"))]
 
 
 def _run(source: Source) -> Facts:
     members = source.tables["members"]
-    facts = [("members", f"{members.num_rows:,}")]
     steps = sum(step or 0 for step in members["steps"].to_pylist())
-    facts.append(("member-steps taken", f"{steps:,}"))
-    facts += [
-        (field.replace("_", " ") + "s", _seeds(members[field].to_pylist()))
-        for field in ("init_seed", "data_seed", "noise_seed")
-    ]
+    facts = [("members", f"{members.num_rows:,}"), ("member-steps taken", f"{steps:,}")]
+    facts += [(f"{name.replace('_', ' ')}s", _seeds(members[name].to_pylist())) for name in SEEDS]
     for field in ("batching", "batch", "max_length", "preset"):
         if field in members.column_names:
             values = sorted({str(value) for value in members[field].to_pylist()})
             facts.append((field.replace("_", " "), ", ".join(values)))
-    seconds = source.times
-    if seconds:
-        total = sum(row["seconds"] for row in seconds)
-        taken = sum(row["member_steps"] for row in seconds)
+    if source.times:
+        total = sum(row["seconds"] for row in source.times)
+        taken = sum(row["member_steps"] for row in source.times)
         facts.append(("training time", f"{total:,.0f} s"))
         facts.append(("throughput", f"{taken / total:,.0f} member-steps/s" if total else "–"))
     return facts

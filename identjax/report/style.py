@@ -2,10 +2,10 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import matplotlib
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from identjax.report.drawing import Drawing
+from identjax.report.block import Drawing
 
 # Okabe and Ito's colours, without the yellow that is lost on white; shapes say the same again.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
@@ -131,11 +131,8 @@ def _follow_page(svg: str, name: str) -> str:
 
 def slug(*parts: str) -> str:
     """Make a file name of names that may hold anything; two names never give the same one."""
-    return ".".join(_plain(part) for part in parts)
-
-
-def _plain(part: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", part).strip("-")
-    if plain == part:
-        return part
-    return f"{plain}-{hashlib.blake2b(part.encode(), digest_size=3).hexdigest()}"
+    plain = [re.sub(r"[^A-Za-z0-9_-]+", "-", part).strip("-") for part in parts]
+    return ".".join(
+        name if name == part else f"{name}-{blake2b(part.encode(), digest_size=3).hexdigest()}"
+        for name, part in zip(plain, parts, strict=True)
+    )

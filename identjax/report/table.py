@@ -100,9 +100,9 @@ def text(label: str, field: str, needed: Needed = bool) -> Column:
     return Column(label, lambda row: str(row[field]), number=False, needed=needed)
 
 
-def number(label: str, field: str, write: Callable[[Any], str]) -> Column:
+def number(label: str, field: str, write: Callable[[Any], str], needed: Needed = bool) -> Column:
     """Show a number in the given way."""
-    return Column(label, lambda row: write(row[field]))
+    return Column(label, lambda row: write(row[field]), needed=needed)
 
 
 def whole(label: str, field: str, needed: Needed = bool) -> Column:

@@ -7,18 +7,18 @@ import numpy as np
 
 from identjax.query import floats, reported, settled, split_by
 from identjax.report.block import Block, block
+from identjax.report.blocks.rules import KEYS
 from identjax.report.format import SPLITS, interval, share
-from identjax.report.gather import CELL, Source
+from identjax.report.gather import CELL, SEEDS, Source
 from identjax.report.table import Column, Row, Table, number, text
 from identjax.report.view import View
 from identjax.rungs import FINAL, epsilons, is_step, say
 from identjax.schema import schema_of
 from identjax.statistics.intervals import adjust_holm, contrast_paired, contrast_unpaired
 
-SEEDS = ("init_seed", "data_seed", "noise_seed")
 _SIDE = {"sweep": str, "mean": float, "n": int}
 SCHEMA = schema_of(
-    **dict.fromkeys((*CELL, "rung", "split", "rule"), str),
+    **dict.fromkeys(KEYS, str),
     **{f"{name}_{which}": kind for which in "ab" for name, kind in _SIDE.items()},
     paired=bool,
     **dict.fromkeys(("difference", "low", "high", "p_value", "p_holm"), float),
@@ -53,7 +53,7 @@ def _contrast(a: Source, b: Source) -> list[Row]:
         shared = epsilons(rung for *cell, rung, _, _ in both if tuple(cell) == key[: len(CELL)])
         if key[len(CELL)] != (shared[-1] if shared else FINAL):
             continue
-        about = dict(zip((*CELL, "rung", "split", "rule"), key, strict=True))
+        about = dict(zip(KEYS, key, strict=True))
         rows.append(about | _compare(a.name, ours[key], b.name, theirs[key]))
     return sorted(rows, key=lambda r: (r["language"], _SPLITS.index(r["split"]), r["rule"]))
 
@@ -65,18 +65,10 @@ Rates = dict[tuple[int, ...], list[float]]
 
 def _gather_rates(source: Source) -> dict[tuple[str, ...], Rates]:
     """Collect the rates of every cell, rung, split and rule, by the seeds of the members."""
-    members = source.tables["members"]
-    seeds = dict(
-        zip(
-            members["member_id"].to_pylist(),
-            zip(*(members[name].to_pylist() for name in SEEDS), strict=True),
-            strict=True,
-        )
-    )
+    members = source.tables["members"].select(["member_id", *SEEDS]).to_pylist()
+    seeds = {row["member_id"]: tuple(row[name] for name in SEEDS) for row in members}
     found: dict[tuple[str, ...], Rates] = {}
-    for key, part in split_by(
-        settled(reported(source.tables["rules"])), *CELL, "rung", "split", "rule"
-    ):
+    for key, part in split_by(settled(reported(source.tables["rules"])), *KEYS):
         rung, split = key[len(CELL) : len(CELL) + 2]
         if is_step(rung) or split not in _SPLITS:
             continue

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from identjax.evaluation.measures.dynamics import LONGER, REGIONS
 from identjax.query import distinct, floats, split_by, where
 from identjax.report import style
-from identjax.report.block import Block, block
-from identjax.report.drawing import Drawing
+from identjax.report.block import Block, Drawing, block
 from identjax.report.format import count
 from identjax.report.view import View
 from identjax.rungs import is_step

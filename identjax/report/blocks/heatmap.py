@@ -5,16 +5,14 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from identjax.evaluation.pair_tables import make_matrix
 from identjax.query import Floats, distinct, pairs_of, where
 from identjax.report import style
-from identjax.report.block import Block, block
+from identjax.report.block import Block, Drawing, block
 from identjax.report.blocks.identifiability import MEASURES
 from identjax.report.blocks.kinds import find_kinds
-from identjax.report.drawing import Drawing
-from identjax.report.format import count
+from identjax.report.format import SPLITS, count
 from identjax.report.view import View
 
 # In order of preference: what completions show first.
@@ -43,13 +41,15 @@ def _draw_both(view: View, measure: str, off: Floats, on: Floats, cells: list[st
     left, right = figure.subplots(1, 2)
     top = max(float(np.nanmax(off)), 1e-9)
     looks = style.looks(view.source.cells)
-    for axes, values, title in (
-        (left, off, "out of distribution"),
-        (right, on, "in distribution"),
-    ):
+    for axes, values, split in ((left, off, "ood"), (right, on, "id")):
         _draw_matrix(axes, values, top, [looks[cell].colour for cell in cells])
-        axes.set_title(title)
-    _draw_scale(figure, [left, right], top, measure)
+        axes.set_title(SPLITS[split])
+    scale = ScalarMappable(Normalize(0, top), "cividis")
+    bar = figure.colorbar(
+        scale, ax=[left, right], orientation="horizontal", shrink=0.5, aspect=30, pad=0.03
+    )
+    bar.set_label(MEASURES[measure])
+    bar.outline.set_visible(False)
     look = {"ls": "", "marker": "s", "ms": 7}
     style.write_legend(figure, {c: look | {"color": looks[c].colour} for c in sorted(set(cells))})
     caption = (
@@ -57,7 +57,7 @@ def _draw_both(view: View, measure: str, off: Floats, on: Floats, cells: list[st
         "tree that clusters their completions; the strip gives their cell. Blocks are kinds of "
         "behaviour that the loss does not tell apart; blank pairs were not measured."
     )
-    title = f"{view.language}: {MEASURES.get(measure, measure)} between members at equal ε"
+    title = f"{view.language}: {MEASURES[measure]} between members at equal ε"
     return style.finish(figure, view.name("heatmap"), title, caption)
 
 
@@ -83,12 +83,3 @@ def _draw_matrix(axes: Axes, values: Floats, top: float, colours: list[str]) -> 
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-
-
-def _draw_scale(figure: Figure, panels: list[Axes], top: float, measure: str) -> None:
-    scale = ScalarMappable(Normalize(0, top), "cividis")
-    bar = figure.colorbar(
-        scale, ax=panels, orientation="horizontal", shrink=0.5, aspect=30, pad=0.03
-    )
-    bar.set_label(MEASURES.get(measure, measure))
-    bar.outline.set_visible(False)

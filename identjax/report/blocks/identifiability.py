@@ -1,6 +1,7 @@
 """How far behaviour parts among members within ε of the truth, rung by rung, and in one number."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
 
-from identjax.evaluation.pair_tables import make_matrix, make_panel
+from identjax.evaluation.pair_tables import make_matrix, make_panel, members_of
 from identjax.query import pairs_of, split_by, where
 from identjax.report import style
-from identjax.report.block import Block, block
-from identjax.report.drawing import Drawing
+from identjax.report.block import Block, Drawing, block
 from identjax.report.format import interval, nats, span
 from identjax.report.table import Row
 from identjax.report.view import View
@@ -50,8 +50,9 @@ INDEX = schema_of(
 def show(view: View) -> Block:
     """Draw the divergences against ε."""
     rows, _ = measure_curve(view)
-    drawings = (_draw(view, rows, measure) for measure in SHOWN)
-    figures = tuple(drawing for drawing in drawings if drawing is not None)
+    shown = [row for row in rows if row["split"] in _SPLITS]
+    own = {name: [row for row in shown if row["measure"] == name] for name in SHOWN}
+    figures = tuple(_draw(view, part, name) for name, part in own.items() if part)
     title = "What the loss leaves open as ε shrinks" if figures else ""
     return Block(title, figures=figures, beside=3, rows=rows)
 
@@ -63,10 +64,10 @@ def show_index(view: View) -> Block:
     if found is None:
         return Block(rows=())
     row: Row = view.about | dict(zip(("index", "low", "high", "members"), found.index, strict=True))
-    row |= {"slope_id": found.slope_id, "slope_ood": found.slope_ood}
     names = ("residual", "residual_low", "residual_high")
-    row |= dict(zip(names, found.residual[:3], strict=True))
-    return Block(sentences=(say_index(found),), rows=(row | {"rungs": " ".join(found.rungs)},))
+    row |= dict(zip(names, found.residual[:3], strict=True)) | {"rungs": " ".join(found.rungs)}
+    row |= {"slope_id": found.slope_id, "slope_ood": found.slope_ood}
+    return Block(sentences=(say_index(found),), rows=(row,))
 
 
 # The index stands right after the curve.
@@ -101,10 +102,7 @@ def choose_members(
     at the smallest ε that at least half of the members of every other cell reached, so that it
     never shows a change of who is compared.
     """
-    present = {
-        rung: set(part["member_a"].to_pylist()) | set(part["member_b"].to_pylist())
-        for (rung,), part in split_by(pairs, "rung")
-    }
+    present = {rung: members_of(part) for (rung,), part in split_by(pairs, "rung")}
     rungs = epsilons(present)
     if not rungs:
         return [], []
@@ -112,16 +110,13 @@ def choose_members(
         set(part["member_id"].to_pylist()) & present[rungs[0]]
         for _, part in split_by(members, "cell")
     ]
-    at = rung if rung in rungs else rungs[0]
-    followed = [cell for cell in begun if cell and 2 * len(cell & present[at]) >= len(cell)]
-    kept = []
-    for one in rungs:
-        if not all(2 * len(cell & present[one]) >= len(cell) for cell in followed):
-            break
-        kept.append(one)
-    ids = set.union(*followed) if followed else set()
-    for one in kept:
-        ids &= present[one]
+
+    def half_reached(rung: str, cells: Sequence[set[str]]) -> list[set[str]]:
+        return [cell for cell in cells if 2 * len(cell & present[rung]) >= len(cell)]
+
+    followed = half_reached(rung if rung in rungs else rungs[0], [cell for cell in begun if cell])
+    kept = list(itertools.takewhile(lambda one: half_reached(one, followed) == followed, rungs))
+    ids = set[str]().union(*followed).intersection(*(present[one] for one in kept))
     return sorted(ids), kept
 
 
@@ -157,11 +152,8 @@ def say_index(index: Index) -> str:
     return said.replace("-", "−")
 
 
-def _draw(view: View, rows: Sequence[Row], measure: str) -> Drawing | None:
+def _draw(view: View, rows: Sequence[Row], measure: str) -> Drawing:
     """Draw one measure against ε: both splits, all pairs and pairs of one cell."""
-    rows = [row for row in rows if row["measure"] == measure and row["split"] in _SPLITS]
-    if not rows:
-        return None
     figure = style.new_figure(4.6, 3.3)
     axes = figure.subplots()
     for split, (label, look) in _SPLITS.items():
@@ -172,7 +164,7 @@ def _draw(view: View, rows: Sequence[Row], measure: str) -> Drawing | None:
     axes.set_xlabel("ε, nats per sequence (closer to the truth →)")
     axes.invert_xaxis()
     axes.set_ylim(bottom=0)
-    axes.set_ylabel(MEASURES.get(measure, measure))
+    axes.set_ylabel(MEASURES[measure])
     axes.plot([], [], color=style.INK, ls="--", lw=1, label="within one cell")
     figure.legend(loc="outside upper left", ncols=3, columnspacing=1.2, handlelength=1.6)
     everyone = [row for row in rows if row["scope"] == "all"]
@@ -184,7 +176,7 @@ def _draw(view: View, rows: Sequence[Row], measure: str) -> Drawing | None:
     )
     if infinite := sum(row["infinite"] for row in everyone):
         caption += f" {infinite:,} infinite pairs are left out."
-    title = f"{view.language}: {MEASURES.get(measure, measure)} at equal ε"
+    title = f"{view.language}: {MEASURES[measure]} at equal ε"
     return style.finish(figure, view.name("curve", measure), title, caption)
 
 

@@ -13,8 +13,8 @@ from identjax.evaluation.pair_tables import label_completions, members_of, pivot
 from identjax.query import distinct, pairs_of, where
 from identjax.report.block import Block, block
 from identjax.report.format import share
-from identjax.report.marks import Marker
-from identjax.report.table import Column, Marked, Row, Table, number, text, whole
+from identjax.report.marks import PROMPT, Marker
+from identjax.report.table import Row, Table, number, text, whole
 from identjax.report.view import View
 from identjax.schema import schema_of
 from identjax.statistics.clusters import Clusters, find_clusters
@@ -139,12 +139,9 @@ def _describe(view: View, found: Kinds) -> Iterator[Row]:
 
 def _lay_out(found: Kinds, marker: Marker) -> Table:
     """Lay the completions of the kinds beside each other, prompt by prompt."""
-
-    def answer(place: int) -> Column:
-        def write(row: Row) -> Marked:
-            return marker.mark(row["prompt"], *row["answers"][place])
-
-        return Column(f"kind {place + 1}", write, number=False)
-
-    prompt = Column("prompt", lambda row: Marked(((row["prompt"], "end"),)), number=False)
-    return Table(found.examples, (prompt, *map(answer, range(len(found.typical)))))
+    kinds = [f"kind {place + 1}" for place in range(len(found.typical))]
+    rows = tuple(
+        {"prompt": row["prompt"], **dict(zip(kinds, row["answers"], strict=True))}
+        for row in found.examples
+    )
+    return Table(rows, (PROMPT, *(marker.column(kind, kind) for kind in kinds)))

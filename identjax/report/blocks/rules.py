@@ -1,6 +1,7 @@
 """The rule table: how often each rule holds, with what needs no learning beside it."""
 
 import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from identjax.schema import schema_of
 from identjax.statistics.intervals import seed_interval
 
 KEYS = (*CELL, "rung", "split", "rule")
+_PLACE = ("language", "split", "rule")
 BASELINES = ("chance", "eos_now", "truth")
 _MEANS = ("mean", "low", "high", "interquartile_mean", "interquartile_low", "interquartile_high")
 _RANGE = ("smallest", "largest", "mean_with_failures", "finished", "rate_finished")
@@ -45,9 +47,9 @@ def show(view: View) -> Block:
         "keeps the rule, with a 95% interval over seeds and the range over members. “Finish” is "
         "the share of judged prompts that were finished, “of finished” the rate among those. "
         "A prompt is judged where the rule can still hold; a rule that none leaves open is not "
-        "here. “n” counts the members that have the "
-        "snapshot, out of all. “Chance” draws symbols and the end mark uniformly, “EOS now” ends "
-        "at once; the truth is undefined on prompts that it gives probability zero."
+        "here. “n” counts the members that have the snapshot, out of all. “Chance” draws symbols "
+        "and the end mark uniformly, “EOS now” ends at once; the truth is undefined on prompts "
+        "that it gives probability zero."
     )
     if {*distinct(view["members"], "objective")} - {"mle"}:
         caption += " Prompts that some member of a sweep was taught are judged for none of it."
@@ -67,20 +69,15 @@ def _is_here(row: Row, view: View) -> bool:
 def _lay_beside(rows: Sequence[Row], published: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
     """Put published figures under the rows of the rule that they speak of."""
     shown: list[Row] = []
-    for place, own in itertools.groupby(rows, _place):
+    for place, own in itertools.groupby(rows, operator.itemgetter(*_PLACE)):
         members = list(own)
-        about = dict(zip(("language", "split", "rule"), place, strict=True))
         shown += members
         shown += [
             _published_row(members[0], figure)
             for figure in published
-            if all(figure.get(name) == value for name, value in about.items())
+            if tuple(map(figure.get, _PLACE)) == place
         ]
     return tuple(shown)
-
-
-def _place(row: Row) -> tuple[str, ...]:
-    return row["language"], row["split"], row["rule"]
 
 
 def _published_row(row: Row, figure: Mapping[str, Any]) -> Row:
@@ -89,8 +86,7 @@ def _published_row(row: Row, figure: Mapping[str, Any]) -> Row:
     taken = {name: figure.get(name) for name in ("mean", "low", "high", "smallest", "largest")}
     none = dict.fromkeys(("finished", "rate_finished", "mean_with_failures"))
     names = {name: figure.get(name, "") for name in CHOICES} | {CHOICES[0]: label}
-    who = names | {"n": figure.get("n"), "members": None}
-    return row | none | taken | who
+    return row | none | taken | names | {"n": figure.get("n"), "members": None}
 
 
 def tabulate(view: View) -> list[Row]:
@@ -183,10 +179,6 @@ def _share_or_nothing(value: float | None) -> str:
     return "" if value is None else share(value)
 
 
-def _with_failures(row: Row) -> str:
-    return _share_or_nothing(row["mean_with_failures"])
-
-
 def _counts_failures(rows: Sequence[Row]) -> bool:
     return any(row["mean_with_failures"] not in (None, row["mean"]) for row in rows)
 
@@ -197,7 +189,7 @@ _COLUMNS = (
     Column("n", _n),
     Column("mean [95%]", _mean_text),
     Column("range", _range),
-    Column("with failures as 0", _with_failures, needed=_counts_failures),
+    number("with failures as 0", "mean_with_failures", _share_or_nothing, _counts_failures),
     number("finish", "finished", _share_or_nothing),
     number("of finished", "rate_finished", _share_or_nothing),
 )

@@ -5,8 +5,8 @@ import pyarrow as pa
 
 from identjax.query import split_by, where
 from identjax.report.block import Block, block
-from identjax.report.marks import Marker
-from identjax.report.table import Column, Marked, Row, Table
+from identjax.report.marks import PROMPT, Marker
+from identjax.report.table import Column, Row, Table
 from identjax.report.view import View
 from identjax.rungs import say
 from identjax.schema import schema_of
@@ -38,8 +38,10 @@ def show(view: View) -> Block:
         "others, and the one that agrees least, on the prompts that part them most. ∎ is the end, "
         "… a completion that was cut off; a marked symbol is where a rule can no longer hold."
     )
-    title = "The same prompt, two members"
-    return Block(title, (sentence,), tables=tuple(tables), rows=tuple(map(_write, rows)))
+    title, plain = "The same prompt, two members", Marker()
+    for row in rows:
+        row |= {name: str(plain.mark("", *row[name])) for name in ("typical", "different")}
+    return Block(title, (sentence,), tables=tuple(tables), rows=tuple(rows))
 
 
 def choose(part: pa.Table) -> tuple[int, int, list[Row]]:
@@ -69,20 +71,11 @@ def choose(part: pa.Table) -> tuple[int, int, list[Row]]:
     return len(ids), len(prompts), found
 
 
-def _write(row: Row) -> Row:
-    plain = Marker()
-    return row | {name: str(plain.mark("", *row[name])) for name in ("typical", "different")}
-
-
 def _lay_out(rows: list[Row], label: str, marker: Marker) -> Table:
-    def complete(which: str) -> Column:
-        head = f"most {which} {rows[0][f'{which}_member']}"
-        return Column(head, lambda row: marker.mark(row["prompt"], *row[which]), number=False)
-
     columns = (
-        Column("prompt", lambda row: Marked(((row["prompt"], "end"),)), number=False),
-        complete("typical"),
-        complete("different"),
+        PROMPT,
+        marker.column(f"most typical {rows[0]['typical_member']}", "typical"),
+        marker.column(f"most different {rows[0]['different_member']}", "different"),
         Column("agree", lambda row: f"{100 * row['agreement']:.0f}%"),
     )
     return Table(tuple(rows), columns, label=label)
@@ -91,8 +84,7 @@ def _lay_out(rows: list[Row], label: str, marker: Marker) -> Table:
 def _share_alike(labels: np.ndarray) -> np.ndarray:
     """Share of members that say the same as each member does, itself included."""
     _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    shares: np.ndarray = counts[place] / len(labels)
-    return shares
+    return counts[place] / len(labels)
 
 
 def _index(part: pa.Table) -> tuple[list[str], list[str], np.ndarray]:
@@ -101,8 +93,6 @@ def _index(part: pa.Table) -> tuple[list[str], list[str], np.ndarray]:
     keys = zip(part["member_id"].to_pylist(), part["prompt"].to_pylist(), strict=True)
     for row, (member, prompt) in enumerate(keys):
         rows.setdefault(member, {})[prompt] = row
-    if not rows:
-        return [], [], np.zeros((0, 0), int)
-    prompts = sorted(set.intersection(*(set(own) for own in rows.values())))
+    prompts = sorted(set.intersection(*map(set, rows.values())))
     table = [[own[prompt] for prompt in prompts] for own in rows.values()]
     return list(rows), prompts, np.array(table, int).reshape(len(rows), len(prompts))

@@ -1,7 +1,6 @@
 """Same loss, different behaviour: the KL to the truth of each member against its rule rate."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,8 @@ def show(view: View) -> Block | None:
     everything = [p for cells in shown.values() for p in cells.values()]
     if not any(len(p.kl) for p in everything):
         return None
-    limits = _limits(everything, rung)
+    last = np.concatenate([points.kl[points.last] for points in everything])
+    limits = _limits(last, rung)
     looks = style.looks(view.source.cells)
     figure = style.new_figure(5.8, 3.9)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.5))
@@ -53,7 +53,7 @@ def show(view: View) -> Block | None:
     left.set_ylabel(f"share of prompts on which {rule} holds")
     left.set_ylim(-0.03, 1.03)
     figure.supxlabel("KL to the truth, nats per sequence", fontsize=10)
-    _draw_baselines(right, _baselines(view, rule))
+    _draw_baselines(right, where(view["baselines"], rule=rule, split="ood"))
     named = {
         cell: {"ls": "", "marker": look.marker, "ms": 6, "color": look.colour}
         for cell, look in looks.items()
@@ -61,7 +61,7 @@ def show(view: View) -> Block | None:
     }
     style.write_legend(figure, named)
     title = f"{view.language}: KL to the truth against {rule}, in and out of distribution"
-    caption = _caption(rule, len(distinct(rows, "member_id")), rung, limits, everything)
+    caption = _caption(rule, len(distinct(rows, "member_id")), rung, limits, last)
     drawing = style.finish(figure, view.name("scatter"), title, caption)
     return Block("Same loss, different behaviour", figures=(drawing,))
 
@@ -91,9 +91,8 @@ def _points(rows: pa.Table, kl: dict[tuple[str, str], float]) -> dict[str, Point
     return dict(sorted(found.items()))
 
 
-def _limits(everything: Sequence[Points], rung: str | None) -> tuple[float, float]:
+def _limits(last: Floats, rung: str | None) -> tuple[float, float]:
     """Make room for all last snapshots, and for earlier ones up to ten times ε."""
-    last = np.concatenate([points.kl[points.last] for points in everything])
     shown = last[np.isfinite(last) & (last > 1e-7)]
     if rung is not None:
         shown = np.append(shown, [float(rung), 6 * float(rung)])
@@ -112,17 +111,13 @@ def _draw_points(axes: Axes, points: Points, look: style.Look, limits: tuple[flo
         axes.plot(x[chosen], points.rate[chosen], marker=look.marker, **size)
 
 
-def _baselines(view: View, rule: str) -> dict[str, float]:
-    rows = where(view["baselines"], rule=rule, split="ood")
-    found = pairs_of(rows, "baseline", "rate")
-    names = {"chance": "chance", "eos_now": "EOS now"}
-    return {label: found[name] for name, label in names.items() if found.get(name) is not None}
-
-
-def _draw_baselines(axes: Axes, baselines: dict[str, float]) -> None:
+def _draw_baselines(axes: Axes, rows: pa.Table) -> None:
     """Draw what needs no learning, with one label for lines that lie together."""
+    found = pairs_of(rows, "baseline", "rate")
+    named = (("chance", found.get("chance")), ("EOS now", found.get("eos_now")))
+    known = [(rate, name) for name, rate in named if rate is not None]
     labels: list[tuple[float, str]] = []
-    for name, rate in sorted(baselines.items(), key=lambda item: item[1]):
+    for rate, name in sorted(known, key=lambda item: item[0]):
         axes.axhline(rate, color=style.INK, lw=1, ls=(0, (4, 3)), alpha=0.75)
         text = f"{name} {rate:.2f}"
         if labels and rate - labels[-1][0] < 0.06:
@@ -134,9 +129,7 @@ def _draw_baselines(axes: Axes, baselines: dict[str, float]) -> None:
         axes.annotate(text, (1, rate), (0, 2), ha="right", va="bottom", fontsize=8.5, **place)
 
 
-def _caption(
-    rule: str, n: int, rung: str | None, limits: tuple[float, float], everything: Sequence[Points]
-) -> str:
+def _caption(rule: str, n: int, rung: str | None, limits: tuple[float, float], last: Floats) -> str:
     text = (
         "Each large mark is one member where it stopped (or its last snapshot), each small one an "
         f"earlier snapshot at a larger ε; n = {n} members. Across: KL(truth‖member). Up: the "
@@ -145,7 +138,6 @@ def _caption(
     )
     if rung is not None:
         text += f" Dotted: ε = {rung}."
-    last = np.concatenate([p.kl[p.last] for p in everything])
     if outside := int(((last < limits[0]) | (last > limits[1])).sum()):
         text += f" {outside} large marks lie beyond the axis and are drawn on its edge."
     return text

@@ -7,15 +7,14 @@ import numpy as np
 from identjax.evaluation.cells import CHOICES
 from identjax.query import pairs_of, where
 from identjax.report import style
-from identjax.report.block import Block, block
-from identjax.report.drawing import Drawing
+from identjax.report.block import Block, Drawing, block
 from identjax.report.format import count
+from identjax.report.gather import SEEDS
 from identjax.report.table import Column, Row, Table, text, whole
 from identjax.report.view import View
 from identjax.schema import schema_of
 from identjax.statistics.variance import decompose_variance
 
-SEEDS = ("init_seed", "data_seed", "noise_seed")
 # Columns of members that are no choice of the experimenter.
 NOT_FACTORS = {*SEEDS, "member_id", "group", "language", "role", "status", "steps", "cause", "cell"}
 NOT_FACTORS |= {"start_digest", "start_member"}
@@ -82,10 +81,10 @@ def explain(view: View) -> list[Row]:
 
 
 def _percent(row: Row) -> str:
-    text = f"{100 * row['share']:.0f}%"
+    said = f"{100 * row['share']:.0f}%"
     if row["low"] == row["low"]:
-        text += f" [{100 * row['low']:.0f}%, {100 * row['high']:.0f}%]"
-    return text.replace("-", "−")
+        said += f" [{100 * row['low']:.0f}%, {100 * row['high']:.0f}%]"
+    return said.replace("-", "−")
 
 
 def _draw(view: View, rows: Sequence[Row]) -> Drawing:

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from identjax.models.symmetries import CHANGES
 from identjax.report import style
-from identjax.report.drawing import Drawing
+from identjax.report.block import Drawing
 from identjax.report.format import count
 from identjax.report.table import Row
 from identjax.report.view import View

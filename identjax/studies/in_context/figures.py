@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from identjax.report import style
-from identjax.report.drawing import Drawing
+from identjax.report.block import Drawing
 from identjax.report.format import span
 from identjax.report.table import Row
 from identjax.report.view import View
