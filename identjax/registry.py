@@ -17,6 +17,8 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """A mapping from names (and aliases) to entries, which says what is near a wrong name.
 
+    Going through it gives the names alone.
+
     >>> colours = Registry[int]("colour")
     >>> _ = colours.register("red", "crimson")(1)
     >>> colours["crimson"], list(colours), colours.canonical("crimson")
@@ -24,7 +26,6 @@ class Registry(Generic[T]):
     """
 
     def __init__(self, kind: str) -> None:
-        """Make an empty registry of things called `kind` in messages."""
         self.kind = kind
         self._entries: dict[str, T] = {}
         self._aliases: dict[str, str] = {}
@@ -52,18 +53,6 @@ class Registry(Generic[T]):
         """Call a function once, before a name is first looked for: it may register more."""
         self._loaders.append(load)
 
-    @contextlib.contextmanager
-    def temporarily(self, name: str | None = None, entry: T | None = None) -> Iterator[None]:
-        """Register an entry, and at the end forget it and whatever was registered meanwhile."""
-        self._read()
-        before = dict(self._entries), dict(self._aliases)
-        try:
-            if name is not None and entry is not None:
-                self.register(name)(entry)
-            yield
-        finally:
-            self._entries, self._aliases = before
-
     def canonical(self, name: str) -> str:
         """Give the registered name behind a name or an alias."""
         if name not in self._read():
@@ -78,11 +67,9 @@ class Registry(Generic[T]):
         return self._entries[self.canonical(name)]
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether a name or an alias is registered."""
         return name in self._read()
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the registered names, without aliases."""
         self._read()
         return iter(self._entries)
 

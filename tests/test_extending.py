@@ -18,6 +18,7 @@ from identjax.evaluation.evaluate import evaluate
 from identjax.store import Store
 from identjax.sweep.plan.request import import_source, make_request
 from identjax.sweep.run import run_sweep
+from tests.registries import temporarily
 from tests.test_architecture import registries
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -31,7 +32,7 @@ def own_folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.chdir(tmp_path)
     with contextlib.ExitStack() as kept:
         for registry in registries():
-            kept.enter_context(registry.temporarily())
+            kept.enter_context(temporarily(registry))
         yield
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from identjax.errors import ConfigError
 from identjax.registry import Registry, read_pairs
+from tests.registries import temporarily
 
 
 def paint() -> str:
@@ -39,12 +40,12 @@ def test_a_name_that_is_taken_names_both_places() -> None:
 def test_what_is_registered_for_a_while_is_forgotten() -> None:
     things: Registry[int] = Registry("thing")
     things.register("one")(1)
-    with things.temporarily("two", 2):
+    with temporarily(things, "two", 2):
         things.register("three", "drei")(3)
         assert list(things) == ["one", "two", "three"]
     assert list(things) == ["one"]
     assert "drei" not in things
-    with pytest.raises(ConfigError, match="thing='one'"), things.temporarily("one", 2):
+    with pytest.raises(ConfigError, match="thing='one'"), temporarily(things, "one", 2):
         pass
     assert things["one"] == 1
 

@@ -15,6 +15,7 @@ from identjax.schema import schema_of
 from identjax.training.objective import OBJECTIVES
 from tests.evaluation.harness import EOS, LAWS, SAY_A, SPLIT, PlantedRun, rows
 from tests.planted import LANG
+from tests.registries import temporarily
 
 TABLES = ("likelihood", "rules", "completions", "pairwise", "baselines", "sets")
 NEXT = ("kl_next", "js_next", "tv_next", "churn", "profile")
@@ -311,7 +312,7 @@ def frail(at):
 
 def test_a_measure_that_fails_for_one_member_is_named_and_the_others_are_written(tmp_path):
     run, toy = PlantedRun(tmp_path, rungs=["final"]), {"toy": TOY}
-    with MEASURES.temporarily():
+    with temporarily(MEASURES):
         measuring.measure("toy", toy, needs="snapshots")(frail)
         outcome = evaluate(run, say=silent)
         assert outcome.failures == ("measure toy, member m2 at rung final: no such thing",)
@@ -331,12 +332,12 @@ def test_a_measure_that_fails_for_one_member_is_named_and_the_others_are_written
         ({"toy": {"size": [1.0] * 2}}, "column value='nothing'"),
         ({"toy": {"value": [1.0] * 2, "size": [1.0] * 2}}, "'size'.*member_id, rung, value"),
         ({"toys": {"value": [1.0] * 2}}, "table='toys': did you mean 'toy'"),
-        ({"toy": {"value": [1.0] * 3}}, "column member_id='2 of 3 rows'"),
+        ({"toy": {"value": [1.0] * 3}}, "column member_id='1 of 3 rows'"),
     ],
 )
 def test_rows_off_the_declared_columns_are_named(tmp_path, given, said):
     run = PlantedRun(tmp_path, {"m0": EOS}, rungs=["final"])
-    with MEASURES.temporarily():
+    with temporarily(MEASURES):
         measuring.measure("toy", {"toy": TOY}, needs="snapshots")(lambda at: given)
         (line,) = evaluate(run, say=silent, measures=["toy"]).failures
     assert line.startswith("measure toy, member m0 at rung final: table")
@@ -350,7 +351,7 @@ def test_conclusions_follow_all_that_stands_and_replace_those_of_before(tmp_path
         seen.append(at.table("likelihood").num_rows)
         return {"toy": {"member_id": [m["member_id"] for m in at.members], "value": seen[-1] * 1.0}}
 
-    with MEASURES.temporarily():
+    with temporarily(MEASURES):
         measuring.measure("toy", {"toy": CONCLUDED}, needs="sweep")(conclude)
         evaluate(run, say=silent)
         grown = PlantedRun(tmp_path, {**run.laws, "m2": SAY_A}, rungs=["final"])

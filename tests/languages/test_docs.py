@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from identjax import languages
+from tests.registries import temporarily
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "languages.md"
@@ -21,7 +22,7 @@ SHIPPED = [
 
 
 def test_the_examples_run() -> None:
-    with languages.LANGUAGES.temporarily():
+    with temporarily(languages.LANGUAGES):
         found = doctest.testfile(str(DOCS), module_relative=False)
     assert found.attempted > 15
     assert found.failed == 0

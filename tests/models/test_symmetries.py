@@ -11,6 +11,7 @@ from identjax import models
 from identjax.errors import ConfigError
 from identjax.models.symmetries import CHANGES, Change, Declared, change_params
 from identjax.vocabulary import Vocabulary
+from tests.registries import temporarily
 
 AB = Vocabulary(("a", "b"))
 TINY: dict[str, dict[str, Any]] = {
@@ -119,7 +120,7 @@ class Mirror(Change):
 def test_a_change_of_ones_own_is_one_class() -> None:
     model, tokens = make("rnn"), np.array([[AB.bos, 0, 1, 1]], np.int32)
     params = draw(model)
-    with CHANGES.temporarily("mirror", Mirror):
+    with temporarily(CHANGES, "mirror", Mirror):
         moved = change_params(model, params, "mirror", 1.0, 0)
         with pytest.raises(ConfigError, match="change='mirror': an rnn"):
             change_params(make("lstm"), {}, "mirror", 1.0, 0)
@@ -140,7 +141,7 @@ def test_a_model_may_declare_a_change_of_ones_own() -> None:
 
     plain, params = make("rnn"), draw(make("rnn"))
     shifty = ShiftyRNN(vocabulary=AB, max_length=8, embedding=4, hidden=6)
-    with CHANGES.temporarily("shift", Shift):
+    with temporarily(CHANGES, "shift", Shift):
         moved = change_params(shifty, params, "shift", 2.0, 0)
         with pytest.raises(ConfigError, match="a shifty rnn, not rnn with activation 'tanh'"):
             change_params(plain, params, "shift", 2.0, 0)

@@ -14,6 +14,7 @@ from identjax.report.block import BLOCKS, Block, block
 from identjax.report.table import Table, number, text
 from identjax.report.view import View
 from identjax.schema import schema_of
+from tests.registries import temporarily
 from tests.report.files import check_page, files_in, read_csv, read_page
 from tests.report.planted import plant
 
@@ -36,7 +37,7 @@ def count(view: View) -> Block:
 
 def test_a_block_of_ones_own_stands_on_the_page_and_as_csv(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, languages=("L1", "L3"), seeds=2)
-    with BLOCKS.temporarily():
+    with temporarily(BLOCKS):
         block("mine", SCHEMA, place=350)(count)
         written = report.write(tmp_path)
         check_page(store)
@@ -51,7 +52,7 @@ def test_a_block_of_ones_own_stands_on_the_page_and_as_csv(tmp_path: pathlib.Pat
 
 def test_a_block_of_the_page_is_made_once_of_all(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, languages=("L1", "L3"), seeds=1)
-    with BLOCKS.temporarily():
+    with temporarily(BLOCKS):
         name = "above"
         block(name, place=-1, of="page")(lambda views: Block(f"All {len(views)} of them"))
         report.write(tmp_path)
@@ -90,7 +91,7 @@ def test_a_block_that_fails_is_named_and_the_others_stand(
     make: Callable[[View], Block], cause: str, tmp_path: pathlib.Path
 ) -> None:
     store = plant(tmp_path, seeds=2)
-    with BLOCKS.temporarily():
+    with temporarily(BLOCKS):
         block("mine", SCHEMA)(make)
         for _ in range(2):  # a page that lacks a block is not taken for one that stands
             written = report.write(tmp_path)
@@ -104,7 +105,7 @@ def test_tables_are_joined_as_their_columns_say(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, seeds=2)
     seen: dict[str, pa.Table] = {}
     names = ("rules", "pairwise", "sets", "members", "curves")
-    with BLOCKS.temporarily():
+    with temporarily(BLOCKS):
 
         def look(view: View) -> None:
             seen.update({name: view[name] for name in names})

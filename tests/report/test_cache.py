@@ -8,6 +8,7 @@ import identjax
 from identjax import report
 from identjax.report import cache
 from identjax.report.block import BLOCKS
+from tests.registries import temporarily
 from tests.report.files import read_page
 from tests.report.planted import plant
 
@@ -60,7 +61,7 @@ def say(view):
 """
     for title in ("First thought", "A second thought"):
         mine.write_text(text.format(title))
-        with BLOCKS.temporarily():
+        with temporarily(BLOCKS):
             runpy.run_path(str(mine))
             report.write(store.workdir)
         assert title in read_page(store)

@@ -7,6 +7,7 @@ import pytest
 
 from identjax import report
 from identjax.report.block import BLOCKS
+from tests.registries import temporarily
 from tests.report.files import read_csv
 from tests.report.planted import plant
 
@@ -19,7 +20,7 @@ def test_the_examples_of_the_docs_run(
     store = plant(tmp_path / "results" / "quickstart", seeds=4, architectures=("lstm",))
     monkeypatch.chdir(tmp_path)
     mine, *_, example = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)
-    with BLOCKS.temporarily():
+    with temporarily(BLOCKS):
         exec(mine, {})
         report.write(store.workdir)
     assert [(row["cell"], row["rate"]) for row in read_csv(store, "best")] == [("lstm", "0.8")]

@@ -28,6 +28,7 @@ from identjax.training.objective import (
     find_teacher,
 )
 from identjax.training.step import hyper_of, make_trainer
+from tests.registries import temporarily
 from tests.training.test_step import TINY, differ, params_after
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "objectives.md"
@@ -216,7 +217,7 @@ def test_a_lesson_on_a_reserved_prompt_is_refused() -> None:
         return [Reserved("prompts of a test", [[bos, one], [bos, one, one], [bos], [bos, 0]])]
 
     check_apart(["say_b"], LANG)
-    with RESERVED.temporarily("test", reserve):
+    with temporarily(RESERVED, "test", reserve):
         said = r"objective='say_b': .*\(they teach 2 of the 4 prompts of a test\)"
         with pytest.raises(ConfigError, match=said):
             check_apart(["mle", "say_b"], LANG)
@@ -243,7 +244,7 @@ def test_a_teacher_of_another_vocabulary_is_refused() -> None:
 
 
 def test_the_examples_of_the_docs_run(capsys: pytest.CaptureFixture[str]) -> None:
-    with OBJECTIVES.temporarily(), TEACHERS.temporarily():
+    with temporarily(OBJECTIVES), temporarily(TEACHERS):
         run_the_docs(capsys)
 
 

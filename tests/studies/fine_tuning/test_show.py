@@ -8,6 +8,7 @@ import numpy as np
 from identjax import report
 from identjax.models import Model
 from identjax.models.symmetries import CHANGES, Change
+from tests.registries import temporarily
 from tests.report.files import check_page, read_csv, read_page
 from tests.report.planted import plant
 from tests.studies.fine_tuning import planted
@@ -69,7 +70,7 @@ class Wave(Change):
 
 def test_a_change_of_ones_own_has_a_panel(tmp_path: pathlib.Path) -> None:
     mine = [("wave", 0.5, 0), ("wave", 8.0, 0)]
-    with CHANGES.temporarily("wave", Wave):
+    with temporarily(CHANGES, "wave", Wave):
         store = plant_tuned(tmp_path, changes=[*planted.CHANGES, *mine])
         conclude(store)
         report.write(tmp_path)
