@@ -8,7 +8,6 @@ class ConfigError(ValueError):
     """A setting that cannot be used; commands print it as one line and exit with 2."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        """Name the field, the value that was given and what is allowed instead."""
         super().__init__(f"{field}={value!r}: {allowed}")
         self.field, self.value, self.allowed = field, value, allowed
 

@@ -58,8 +58,7 @@ def split_by(table: pa.Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], pa.
 
 def floats(table: pa.Table, column: str) -> Floats:
     """Give a column of numbers, NaN where there is none."""
-    found: Floats = table[column].to_numpy(zero_copy_only=False).astype(np.float64)
-    return found
+    return table[column].to_numpy(zero_copy_only=False).astype(np.float64)
 
 
 def reported(table: pa.Table) -> pa.Table:

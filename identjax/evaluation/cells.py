@@ -7,9 +7,9 @@ from identjax.training.member import KINDS
 
 # The choices that tell members apart by name, in the order in which a cell says them.
 CHOICES = ("architecture", "objective", "optimizer")
-SEEDS = tuple(name for name in KINDS if name.endswith("_seed"))
-# What else members of one cell may differ in: tags, and which snapshot they start from.
-_FREE = {"start_digest", *SEEDS, *(name for name, kind in KINDS.items() if kind == "tag")}
+# What members of one cell may differ in: seeds, tags, and which snapshot they start from.
+_SEEDS_AND_TAGS = {name for name, kind in KINDS.items() if name.endswith("_seed") or kind == "tag"}
+_FREE = {"start_digest", *_SEEDS_AND_TAGS}
 
 
 def name_cells(members: Sequence[Mapping[str, Any]]) -> list[str]:

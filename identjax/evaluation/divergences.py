@@ -38,7 +38,6 @@ def measure_divergences(log_p_MxKxV: np.ndarray, weights_K: np.ndarray) -> Diver
     >>> found.kl.round(4).tolist(), found.tv[0, 1].item()
     ([[0.0, 0.1438], [0.1308, 0.0]], 0.25)
     """
-    log_p_MxKxV, weights_K = np.asarray(log_p_MxKxV), np.asarray(weights_K, np.float64)
     log_p_MxC, weights_C = _drop_impossible(log_p_MxKxV, weights_K)
     js, tv = _measure_symmetric(log_p_MxC, weights_C)
     return Divergences(kl_by_product(log_p_MxC, weights_C), js, tv)
@@ -145,8 +144,7 @@ def measure_churn(labels_MxN: np.ndarray) -> np.ndarray:
     >>> measure_churn(np.array([[0, 1, 2, 3], [0, 1, 2, 9]]))[0, 1].item()
     0.25
     """
-    labels = np.asarray(labels_MxN)
-    return np.stack([(labels != row).mean(1) for row in labels])
+    return np.stack([(labels_MxN != row).mean(1) for row in labels_MxN])
 
 
 def measure_profile(rates_MxR: np.ndarray) -> np.ndarray:
@@ -155,10 +153,9 @@ def measure_profile(rates_MxR: np.ndarray) -> np.ndarray:
     >>> measure_profile(np.array([[1.0, 0.5, np.nan], [0.5, 0.5, np.nan]]))[0, 1].item()
     0.25
     """
-    rates = np.asarray(rates_MxR, np.float64)
-    judged = rates[:, ~np.isnan(rates).any(0)]
+    judged = rates_MxR[:, ~np.isnan(rates_MxR).any(0)]
     if not judged.shape[1]:
-        return np.zeros((len(rates), len(rates)))
+        return np.zeros((len(judged), len(judged)))
     return np.stack([np.abs(judged - row).mean(1) for row in judged])
 
 

@@ -60,8 +60,8 @@ class Outcome:
                 f"half-finished sweep: {self.unfinished} members have not ended yet, and what "
                 "there is was evaluated; run this command again when they have"
             )
-        news = f"{self.evaluated} snapshots evaluated"
-        news = news if self.evaluated + self.paired else "nothing new"
+        any_news = self.evaluated + self.paired
+        news = f"{self.evaluated} snapshots evaluated" if any_news else "nothing new"
         news += f", {len(self.unusable)} left out" if self.unusable else ""
         state = f"lacks {len(self.failures)} of its rows" if self.failures else "is up to date"
         return [*lines, f"{workdir / 'evals'} {state}: {news}"]

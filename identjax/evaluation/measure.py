@@ -90,7 +90,7 @@ class AtPairs(AtTruth):
         """Put the arrays of all groups together, [M, …], by member id."""
         found = [member for members, _ in self.stacks.values() for member in members]
         together = np.concatenate([by_group[group] for group in self.stacks])
-        return together[[found.index(member) for member in self.ids]]
+        return together[np.argsort(found)]
 
 
 @dataclasses.dataclass(frozen=True)

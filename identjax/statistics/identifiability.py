@@ -36,7 +36,7 @@ class Panel(NamedTuple):
 
 
 def measure_index(
-    panel: Panel, cells: Sequence[object] | None = None, resamples: int = 500, seed: int = 0
+    panel: Panel, cells: Sequence[object] | None = None, resamples: int = 500
 ) -> Index:
     """How much of the convergence on the support carries over to impossible prompts.
 
@@ -58,10 +58,10 @@ def measure_index(
         return float(_slope(panel.epsilons, panel.off, counts) / below) if below else np.nan
 
     last = int(np.argmin(panel.epsilons))
-    residual = pair_interval(panel.off[last] / np.log(2), cells=kept, bounds=(0, 1), seed=seed)
+    residual = pair_interval(panel.off[last] / np.log(2), cells=kept, bounds=(0, 1))
     once = np.ones(m)
     return Index(
-        bca_interval(ratio, kept, resamples=resamples, seed=seed),
+        bca_interval(ratio, kept, resamples),
         _slope(panel.epsilons, panel.on, once),
         _slope(panel.epsilons, panel.off, once),
         residual,

@@ -79,9 +79,7 @@ def contrast_unpaired(
     return Contrast(interval, (1 + int(more)) / (1 + resamples))
 
 
-def contrast_paired(
-    a: npt.ArrayLike, b: npt.ArrayLike, resamples: int = RESAMPLES, seed: int = 0
-) -> Contrast:
+def contrast_paired(a: npt.ArrayLike, b: npt.ArrayLike) -> Contrast:
     """Mean of a − b where a and b share seeds: interval as above, and the sign-flip test.
 
     The test is exact, by enumeration, up to 12 pairs.
@@ -90,17 +88,14 @@ def contrast_paired(
     0.125
     """
     gaps_N = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    interval = seed_interval(gaps_N, resamples=resamples, seed=seed)
     n = len(gaps_N)
     if n <= 12:
-        signs = np.array(list(itertools.product((-1, 1), repeat=n)), np.float64)
-        extra = 0
+        signs, extra = np.array(list(itertools.product((-1, 1), repeat=n)), np.float64), 0
     else:
-        signs = np.random.default_rng(seed).choice((-1.0, 1.0), (resamples, n))
-        extra = 1
+        signs, extra = np.random.default_rng(0).choice((-1.0, 1.0), (RESAMPLES, n)), 1
     sums = np.abs(signs @ gaps_N)
     more = np.count_nonzero(sums >= abs(gaps_N.sum()) * (1 - 1e-9))
-    return Contrast(interval, int(more + extra) / (len(signs) + extra))
+    return Contrast(seed_interval(gaps_N), int(more + extra) / (len(signs) + extra))
 
 
 def wilson_interval(successes: int, n: int) -> Interval:
@@ -173,7 +168,6 @@ def bca_interval(
     statistic: Callable[[npt.NDArray[np.int64]], float],
     cells: Sequence[object],
     resamples: int = 1000,
-    seed: int = 0,
 ) -> Interval:
     """Bias-corrected accelerated bootstrap of any statistic of members, resampled within cells.
 
@@ -182,7 +176,7 @@ def bca_interval(
     """
     n = len(cells)
     value = float(statistic(np.arange(n)))
-    counts_RxM = _draw_counts(n, cells, seed, resamples).astype(np.int64)
+    counts_RxM = _draw_counts(n, cells, 0, resamples).astype(np.int64)
     found = np.array([statistic(np.repeat(np.arange(n), counts)) for counts in counts_RxM])
     left_out = np.array([statistic(np.delete(np.arange(n), i)) for i in range(n)])
     found, left_out = found[np.isfinite(found)], left_out[np.isfinite(left_out)]

@@ -15,8 +15,7 @@ def measure_ambiguity(labels_MxN: np.ndarray) -> float:
     >>> measure_ambiguity(np.array([[0, 1, 2, 3], [0, 1, 2, 9], [0, 7, 2, 3]]))
     0.5
     """
-    labels = np.asarray(labels_MxN)
-    return float((labels != labels[:1]).any(0).mean())
+    return float((labels_MxN != labels_MxN[:1]).any(0).mean())
 
 
 def measure_discrepancy(labels_MxN: np.ndarray, reference: int) -> float:
@@ -27,8 +26,7 @@ def measure_discrepancy(labels_MxN: np.ndarray, reference: int) -> float:
     >>> measure_discrepancy(np.array([[0, 1, 2, 3], [0, 1, 2, 9], [0, 7, 2, 3]]), reference=0)
     0.25
     """
-    labels = np.asarray(labels_MxN)
-    return float((labels != labels[reference]).mean(1).max())
+    return float((labels_MxN != labels_MxN[reference]).mean(1).max())
 
 
 def measure_capacity(
@@ -78,10 +76,9 @@ def measure_underspecification(stress_M: np.ndarray, iid_M: np.ndarray) -> float
     >>> measure_underspecification(np.array([0.1, 0.5, 0.9]), np.array([0.98, 0.99, 1.0]))
     40.0
     """
-    stress, iid = np.asarray(stress_M, np.float64), np.asarray(iid_M, np.float64)
-    if len(stress) < 2:
+    if len(stress_M) < 2:
         return float("nan")
-    above, below = float(stress.std(ddof=1)), float(iid.std(ddof=1))
+    above, below = float(stress_M.std(ddof=1)), float(iid_M.std(ddof=1))
     if below == 0:
         return float("inf") if above > 0 else float("nan")
     return round(above / below, 12)

@@ -40,7 +40,6 @@ def decompose_variance(
     seeds: Sequence[str],
     kl_nats: npt.ArrayLike | None = None,
     resamples: int = 200,
-    seed: int = 0,
 ) -> list[Share]:
     """Split the variance of one number per member over the factors that vary among the members.
 
@@ -54,15 +53,15 @@ def decompose_variance(
     add up to about 1. Intervals are BCa over the first of the seeds, resampled within cells with
     all members that share it; there is none below four per cell.
     """
-    varied, aliases = find_factors(members, factors)
-    cells = ["|".join(str(row[f]) for f in varied) for row in members]
-    design = _Design.of(values, kl_nats, members, varied, seeds, cells)
+    aliases = find_factors(members, factors)
+    cells = ["|".join(str(row[f]) for f in aliases) for row in members]
+    design = _make_design(values, kl_nats, members, list(aliases), seeds, cells)
     clusters = design.seeds[seeds[0]][1]
     point, confounded = design.measure(np.arange(len(cells)), clusters)
     # A member drawn twice is no replicate of a seed that has none.
     kept = {name: labels for name, labels in design.seeds.items() if name not in confounded}
     design = dataclasses.replace(design, seeds=kept)
-    intervals = _resample(design, clusters, cells, point, resamples, seed)
+    intervals = _resample(design, clusters, cells, point, resamples)
     notes = {name: f"with {', '.join(others)}" for name, others in aliases.items() if others}
     notes |= {RESIDUAL: f"holds {', '.join(confounded)}"} if confounded else {}
     return [
@@ -73,12 +72,12 @@ def decompose_variance(
 
 def find_factors(
     members: Sequence[Mapping[str, object]], factors: Sequence[str]
-) -> tuple[list[str], dict[str, list[str]]]:
-    """Keep the factors that vary; those that an earlier one settles join it.
+) -> dict[str, list[str]]:
+    """Keep the factors that vary, each with those that it settles.
 
     >>> rows = [{"a": 1, "b": "x", "c": 0}, {"a": 2, "b": "y", "c": 0}]
     >>> find_factors(rows, ["a", "b", "c"])
-    (['a'], {'a': ['b']})
+    {'a': ['b']}
     """
     kept: dict[str, list[str]] = {}
     aliases: dict[str, list[str]] = {}
@@ -92,7 +91,7 @@ def find_factors(
                 break
         else:
             kept[name], aliases[name] = labels, []
-    return list(aliases), aliases
+    return aliases
 
 
 class _Found(NamedTuple):
@@ -116,28 +115,6 @@ class _Design:
     factors: Mapping[str, Rows]
     seeds: Mapping[str, tuple[Rows, Rows]]
     clustered: str
-
-    @classmethod
-    def of(
-        cls,
-        values: npt.ArrayLike,
-        kl_nats: npt.ArrayLike | None,
-        members: Sequence[Mapping[str, object]],
-        factors: Sequence[str],
-        seeds: Sequence[str],
-        cells: Sequence[str],
-    ) -> "_Design":
-        """Number the labels of all members."""
-        log_kl = None if kl_nats is None else np.log(np.maximum(np.asarray(kl_nats), 1e-9))
-        own = {name: [str(row.get(name)) for row in members] for name in (*factors, *seeds)}
-        within = {s: [f"{c}|{one}" for c, one in zip(cells, own[s], strict=True)] for s in seeds}
-        return cls(
-            np.asarray(values, np.float64),
-            log_kl,
-            {name: _number(own[name]) for name in factors},
-            {name: (_number(own[name]), _number(within[name])) for name in seeds},
-            seeds[0],
-        )
 
     def measure(self, rows: Rows, copies: Rows) -> tuple[dict[str, _Found], list[str]]:
         """Give what each source explains among some rows, and the seeds that are left out."""
@@ -181,13 +158,29 @@ class _Design:
         return terms, confounded
 
 
+def _make_design(
+    values: npt.ArrayLike,
+    kl_nats: npt.ArrayLike | None,
+    members: Sequence[Mapping[str, object]],
+    factors: Sequence[str],
+    seeds: Sequence[str],
+    cells: Sequence[str],
+) -> _Design:
+    """Number the labels of all members."""
+    log_kl = None if kl_nats is None else np.log(np.maximum(np.asarray(kl_nats), 1e-9))
+    own = {name: [str(row.get(name)) for row in members] for name in (*factors, *seeds)}
+    within = {s: [f"{c}|{one}" for c, one in zip(cells, own[s], strict=True)] for s in seeds}
+    by_factor = {name: _number(own[name]) for name in factors}
+    by_seed = {name: (_number(own[name]), _number(within[name])) for name in seeds}
+    return _Design(np.asarray(values, np.float64), log_kl, by_factor, by_seed, seeds[0])
+
+
 def _resample(
     design: _Design,
     clusters: Rows,
     cells: Sequence[str],
     point: Mapping[str, _Found],
     resamples: int,
-    seed: int,
 ) -> dict[str, Interval]:
     """Give the interval of each share; all sources see the same resamples."""
     n, rows_of = len(cells), [np.flatnonzero(clusters == k) for k in range(clusters.max() + 1)]
@@ -203,14 +196,12 @@ def _resample(
         return design.measure(np.concatenate([rows_of[k] for k in drawn]), copies)[0]
 
     def draw(name: str) -> Interval:
-        return bca_interval(
-            lambda chosen: measure(chosen.tobytes()).get(name, _NOTHING).share,
-            strata,
-            resamples,
-            seed,
-        )
+        def share_of(chosen: Rows) -> float:
+            return measure(chosen.tobytes()).get(name, _NOTHING).share
 
-    return {name: draw(name)._replace(n=n) for name in point}
+        return bca_interval(share_of, strata, resamples)._replace(n=n)
+
+    return {name: draw(name) for name in point}
 
 
 def _residual(y: Array, terms: Terms) -> tuple[float, int]:

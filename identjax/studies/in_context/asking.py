@@ -54,8 +54,7 @@ def laws_of_members(
     """Log p after so many tokens of each row, by every member in its parallel form, [M, N, V]."""
     width = max(LEAST_WIDTH, 1 << (tokens_NxP.shape[1] - 1).bit_length())
     width = min(width, stack.max_length + 2)
-    padded = np.full((len(tokens_NxP), width), stack.vocabulary.pad, np.int32)
-    padded[:, : tokens_NxP.shape[1]] = tokens_NxP
+    padded = _widen(tokens_NxP, width, stack.vocabulary.pad)
     last_N = np.asarray(lengths_N, np.int32) - 1
     cut = cut_rows(len(padded), width, positions)
     need = 16.0 * len(cut[0]) * width * max(width, stack.vocabulary.size) * 4
@@ -72,10 +71,13 @@ def _laws_at(stack: Predictor, tokens_NxT: jax.Array, last_N: jax.Array) -> jax.
 
 def laws_of_one(predictor: Predictor, tokens_NxP: Tokens, lengths_N: np.ndarray) -> np.ndarray:
     """The same for one predictor, read symbol by symbol, with no law between: [N, V]."""
-    width = predictor.max_length + 2
-    padded = np.full((len(tokens_NxP), width), predictor.vocabulary.pad, np.int32)
-    padded[:, : tokens_NxP.shape[1]] = tokens_NxP
+    padded = _widen(tokens_NxP, predictor.max_length + 2, predictor.vocabulary.pad)
     return np.asarray(_read(predictor, padded, np.asarray(lengths_N, np.int32)))
+
+
+def _widen(tokens_NxP: Tokens, width: int, pad: int) -> Tokens:
+    room = ((0, 0), (0, width - tokens_NxP.shape[1]))
+    return np.pad(np.asarray(tokens_NxP, np.int32), room, constant_values=pad)
 
 
 @jax.jit

@@ -22,14 +22,11 @@ def _find_looks(rows: Sequence[Row]) -> dict[str, style.Look]:
     looks = style.looks(sorted(name for name in kinds if kinds[name] == "member"))
     looks |= {"truth": style.Look(style.INK, "", "--"), "chance": style.Look(style.INK, "", ":")}
     others = sorted(name for name in kinds if name not in looks)
-    best = max(others, key=lambda name: _average(rows, name), default="")
+    shares = {n: [row["accuracy"] for row in rows if row["series"] == n] for n in others}
+    best = max(others, key=lambda name: float(np.mean(shares[name])), default="")
     looks |= {name: style.Look(style.INK, "", "-") for name in others if name == best}
     shades = {name: style.DASHES[i % 3] for i, name in enumerate(n for n in others if n != best)}
     return looks | {name: style.Look(style.QUIET, "", dash) for name, dash in shades.items()}
-
-
-def _average(rows: Sequence[Row], series: str) -> float:
-    return float(np.mean([row["accuracy"] for row in rows if row["series"] == series]))
 
 
 def _make_panels(forms: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:

@@ -198,15 +198,11 @@ def _weigh(definition: Ginc, k: int, n: int) -> Swap:
 
 def _weigh_in_full(definition: Ginc, k: int, n: int) -> Swap:
     """The same by the formula over all prompts, and Σ p ln(p/q) over all documents."""
-    chain, pattern = Chain.of(definition), pattern_of(k, n)
-    documents = np.array(
-        list(itertools.product(range(definition.words), repeat=definition.max_length))
-    )
+    chain, pattern, words = Chain.of(definition), pattern_of(k, n), range(definition.words)
+    documents = np.array(list(itertools.product(words, repeat=definition.max_length)))
     laws = chain.laws(documents)[:, :-1]
-    inside = allowed_by(pattern, definition.words)[
-        np.arange(len(pattern)), documents[:, : len(pattern)]
-    ]
-    hit = inside.all(1)
+    allowed = allowed_by(pattern, definition.words)
+    hit = allowed[np.arange(len(pattern)), documents[:, : len(pattern)]].all(1)
     flipped = laws.copy()
     flipped[hit, len(pattern)] = _exchange(laws[hit, len(pattern)])
     log_p, log_q = (_log_of_strings(law, documents) for law in (laws, flipped))
@@ -215,7 +211,7 @@ def _weigh_in_full(definition: Ginc, k: int, n: int) -> Swap:
     read = chain.laws(prompts)
     p_of_prompts = np.exp(_log_of_strings(read[:, :-1], prompts))
     kl_nats = float(p_of_prompts @ swap_gap(read[:, -1]))
-    log_mass = chain.log_mass(allowed_by(pattern, definition.words))
+    log_mass = chain.log_mass(allowed)
     found = _swap(chain, definition, pattern, prompts, log_mass, kl_nats, 0.0)
     return found._replace(kl_forward=kl_forward)
 

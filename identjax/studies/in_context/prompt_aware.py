@@ -76,14 +76,12 @@ class PromptAware(Wrapper):
         return place_marks(self.vocabulary, law_O, no_end, state.mode)
 
 
-def make_prompt_aware(definition: Ginc, k: int, smoothing: float | None = None) -> PromptAware:
+def make_prompt_aware(definition: Ginc, k: int) -> PromptAware:
     """Make the prompt-aware observer of a GINC language for examples of k symbols."""
     if type(k) is not int or k < 1:
         raise ConfigError("k", k, "a whole number, at least 1")
     core = definition.build()
     assert isinstance(core, Hmm)
-    if smoothing is not None:
-        core = dataclasses.replace(core, smoothing=jnp.float32(smoothing))
     fresh = np.zeros((SLOTS - 1, ENTITIES, SLOTS))
     for s in range(1, SLOTS):
         fresh[s - 1, :, s] = 1 / ENTITIES

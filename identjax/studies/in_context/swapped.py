@@ -14,6 +14,7 @@ from jax import lax
 
 from identjax.errors import ConfigError
 from identjax.predictor import Predictor, State, Wrapper
+from identjax.studies.in_context.tasks import pad_rows
 from identjax.vocabulary import Tokens, Vocabulary
 
 # Stands in a pattern for every symbol.
@@ -108,25 +109,20 @@ def swap_on(core: Predictor, prompts: Sequence[Sequence[int]] | Tokens) -> Swapp
     >>> np.exp([p.score(np.array([[3, 0]]))[0, 1, :2] for p in (lang, swapped)]).round(2).tolist()
     [[0.75, 0.25], [0.25, 0.75]]
     """
-    check_patterns(core.vocabulary, prompts, core.max_length)
-    width = max(len(row) for row in prompts)
-    patterns = np.full((len(prompts), width), core.vocabulary.pad, np.int32)
-    for row, prompt in zip(patterns, prompts, strict=True):
-        row[: len(prompt)] = prompt
+    check_patterns(core, prompts)
+    patterns, _ = pad_rows(prompts, core.vocabulary.pad)
     return Swapped(core, jnp.asarray(patterns))
 
 
-def check_patterns(
-    vocabulary: Vocabulary, prompts: Sequence[Sequence[int]] | Tokens, max_length: int
-) -> None:
+def check_patterns(core: Predictor, prompts: Sequence[Sequence[int]] | Tokens) -> None:
     """Refuse prompts that cannot be, and a set of which one prompt begins another."""
     if not len(prompts):
         raise ConfigError("prompts", "none", "at least one prompt")
     by_length: dict[int, list[Any]] = {}
     for prompt in prompts:
         ids = np.asarray(prompt)
-        if not (len(ids) < max_length and ((ids >= ANY) & (ids < vocabulary.eos)).all()):
-            allowed = f"symbols or ANY, fewer than the maximum length of {max_length}"
+        if not (len(ids) < core.max_length and ((ids >= ANY) & (ids < core.vocabulary.eos)).all()):
+            allowed = f"symbols or ANY, fewer than the maximum length of {core.max_length}"
             raise ConfigError("prompts", ids.tolist(), allowed)
         by_length.setdefault(len(ids), []).append(ids)
     for short, heads in sorted(by_length.items()):

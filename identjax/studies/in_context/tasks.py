@@ -5,7 +5,7 @@ Axes: N prompt, P position (BOS included), V vocabulary.
 
 import abc
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,7 +119,7 @@ def asked(language: Language, count: int = ASKED) -> tuple[Asked, ...]:
     )
 
 
-def pad_rows(rows: list[list[int]], pad: int) -> tuple[Tokens, np.ndarray]:
+def pad_rows(rows: Sequence[Sequence[int]] | Tokens, pad: int) -> tuple[Tokens, np.ndarray]:
     """Put rows of several lengths under each other, and give their lengths."""
     lengths = np.array([len(row) for row in rows])
     found = np.full((len(rows), int(lengths.max())), pad, np.int32)
