@@ -10,8 +10,7 @@ from identjax import processes
 from identjax.store import Store
 from identjax.sweep.engine.probe import describe_plan
 from identjax.sweep.folder.resume import widths_of
-from identjax.sweep.plan.request import Request, read_source
-from identjax.sweep.plan.shard import parse_shard
+from identjax.sweep.plan.request import Request, parse_shard, read_source
 from identjax.sweep.run import run_sweep
 from launch import cluster, common
 

@@ -15,7 +15,7 @@ from identjax.sweep.engine.device_memory import OutOfMemory
 from identjax.sweep.engine.probe import estimate_run, tune
 from identjax.sweep.engine.slots import Slots
 from identjax.sweep.folder.resume import widths_of
-from identjax.sweep.plan.width import Devices
+from identjax.sweep.plan.groups import Devices
 from tests.sweep.harness import SEEDS, final_digests, plan_of, prepare_once, train, train_until
 
 

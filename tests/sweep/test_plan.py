@@ -9,8 +9,7 @@ import pytest
 from identjax.axes import axis, chain, product, zipped
 from identjax.errors import ConfigError
 from identjax.models.model import MODELS
-from identjax.sweep.plan.groups import RunSettings, make_plan
-from identjax.sweep.plan.width import Devices, choose_width
+from identjax.sweep.plan.groups import Devices, RunSettings, choose_width, make_plan
 from identjax.training.member import KINDS, Gated, Member, Static, fields_of, resolve
 from tests.sweep.harness import CONFIG, SEEDS, plan_of, train
 

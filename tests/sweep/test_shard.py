@@ -11,7 +11,7 @@ from identjax.axes import axis
 from identjax.errors import ConfigError
 from identjax.store import Store
 from identjax.sweep.folder.merge import merge
-from identjax.sweep.plan.shard import Shard, parse_shard
+from identjax.sweep.plan.request import Shard, parse_shard
 from identjax.sweep.run import run_sweep
 from tests.sweep.harness import final_digests, plan_of, rows_of, train, train_until
 

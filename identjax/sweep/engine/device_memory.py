@@ -7,8 +7,7 @@ import jax
 
 from identjax.errors import ConfigError
 from identjax.sweep.engine.slots import Slots
-from identjax.sweep.plan.groups import Group
-from identjax.sweep.plan.width import find_devices
+from identjax.sweep.plan.groups import Group, find_devices
 from identjax.training.step import hyper_of
 
 # XLA's plan leaves out what its runtime and other arrays take.

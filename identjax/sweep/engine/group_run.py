@@ -10,7 +10,7 @@ from identjax import processes
 from identjax.checkpoint import Checkpoints
 from identjax.store import Store
 from identjax.sweep.engine.progress import Progress, Status
-from identjax.sweep.engine.recorder import Reading, Recorder, make_readings
+from identjax.sweep.engine.recorder import Recorder, make_readings
 from identjax.sweep.engine.seats import Parked, Queue, Seat, Tally, left_to_wait
 from identjax.sweep.engine.slots import Slots, put_slot
 from identjax.sweep.plan.groups import Group, RunSettings, digest_of
@@ -167,15 +167,18 @@ class GroupRun:
     def _check(self) -> None:
         """Read every slot, have it taken down, and empty the slots of those that ended."""
         self._check_starts()
-        taken = 0
-        for i, (seat, reading) in enumerate(zip(self.seats, self._read(), strict=True)):
+        state, taken = self.state, 0
+        # One transfer.
+        columns = self.slots.read((state.step, state.fault, state.window, *self.slots.check(state)))
+        readings = make_readings(self.check_every, *columns)
+        for i, (seat, reading) in enumerate(zip(self.seats, readings, strict=True)):
             if seat is None:
                 continue
             taken += reading.step - seat.step
             seat.step = reading.step
             if self.recorder.take_down(i, seat.member, reading):
                 self.seats[i] = None
-        self.recorder.close(self.chunks, lambda: self.slots.copy_params(self.state))
+        self.recorder.close(self.chunks, lambda: self.slots.copy_params(state))
         for tally in (self.tally, self.queued) if self.queue else (self.tally,):
             tally.taken += taken
             tally.offered += self.check_every * self.slots.count
@@ -191,11 +194,6 @@ class GroupRun:
             values = {"kl_nats": estimate.value[i].item(), "kl_stderr": estimate.stderr[i].item()}
             self.recorder.add_curves(seat.member, 0, values)
 
-    def _read(self) -> list[Reading]:
-        state, checked = self.state, self.slots.check(self.state)
-        columns = self.slots.read((state.step, state.fault, state.window, *checked))  # one transfer
-        return make_readings(self.check_every, *columns)
-
     def _save_if_due(self) -> None:
         due = time.monotonic() - self.saved_at > self.context.settings.save_seconds
         stop, due = processes.agree(self.context.should_stop(), due)
@@ -203,9 +201,8 @@ class GroupRun:
             self._save(wait=stop)
         if stop:
             self.checkpoints.close()
-            raise Preempted(
-                f"stopped in group {self.group.name} after {self.tally.taken} member-steps"
-            )
+            line = f"stopped in group {self.group.name} after {self.tally.taken} member-steps"
+            raise Preempted(line)
 
     def _save(self, wait: bool) -> None:
         # A checkpoint stands for all parts up to its chunk.

@@ -11,8 +11,7 @@ from identjax.checkpoint import KEEP
 from identjax.models.costs import count_parameters
 from identjax.sweep.engine.device_memory import prepare, telling_of_memory
 from identjax.sweep.engine.progress import clock
-from identjax.sweep.plan.groups import Group, Plan, RunSettings
-from identjax.sweep.plan.width import find_devices
+from identjax.sweep.plan.groups import Group, Plan, RunSettings, find_devices
 from identjax.training.step import TrainState, hyper_of
 
 # Seconds of steps that a trial takes, and what counts as no dearer than the best width.

@@ -65,9 +65,6 @@ def _refuse(missing: Member, members: list[Member], store: Store) -> None:
     if not differences(nearest):
         allowed = "a folder whose ids this version gives: a default has changed since it was made"
         raise ConfigError("workdir", str(store.workdir), allowed)
-    if not differences(nearest):
-        allowed = "a folder whose ids this version gives: a default has changed since it was made"
-        raise ConfigError("workdir", str(store.workdir), allowed)
     field = differences(nearest)[0]
     allowed = (
         f"{getattr(missing, field)!r} in workdir {store.workdir}, whose members must all stay "
