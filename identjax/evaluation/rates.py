@@ -41,9 +41,8 @@ def judge_members(
     rate = #(finished and holds) / #prompts, over prompts where the rule can still hold.
     """
     possible_N = np.asarray(language.satisfiable(rule, prompts_NxP), bool)
-    prompts = int(possible_N.sum())
+    m, prompts = len(tokens_MxNxT), int(possible_N.sum())
     unsatisfiable = len(possible_N) - prompts
-    m = len(tokens_MxNxT)
     if not prompts:
         nothing = np.full(m, np.nan)
         return Rates(nothing, nothing, nothing, 0, unsatisfiable)
