@@ -21,10 +21,7 @@ class Continuations(NamedTuple):
 
 
 def complete_members(
-    stack: Predictor,
-    prompts_NxP: Tokens,
-    seed: int | None = None,
-    members: int | None = None,
+    stack: Predictor, prompts_NxP: Tokens, seed: int | None = None, members: int | None = None
 ) -> Continuations:
     """Continue prompts greedily, or by sampling with a seed.
 
