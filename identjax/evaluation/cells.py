@@ -26,4 +26,4 @@ def name_cells(members: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def cell_of(member: Mapping[str, Any]) -> tuple[str, ...]:
     """Give all that the members of a cell share; they differ by their seeds alone."""
-    return tuple(str(member[name]) for name in KINDS if name not in _FREE)
+    return tuple(str(member[name]) for name in sorted(KINDS) if name not in _FREE)
