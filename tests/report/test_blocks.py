@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from identjax import report
+from identjax.store import Store
 from tests.report.files import change, check_page, files_in, read_csv, read_page
 from tests.report.planted import plant
 
@@ -60,12 +61,17 @@ def test_published_figures_stand_beside_ours(tmp_path: pathlib.Path) -> None:
     assert "someone" not in (tmp_path / "report" / "tables" / "rules.csv").read_text()
 
 
-def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=4, architectures=("lstm",))
+def set_members(store: Store, name: str, values: list[str]) -> None:
+    """Give the members of a folder these values in a column."""
     members = store.read_members()
     assert members is not None
-    status = pa.array(["done", "diverged", "training", "pending"])
-    store.write_members(members.set_column(members.column_names.index("status"), "status", status))
+    place = members.column_names.index(name)
+    store.write_members(members.set_column(place, name, pa.array(values)))
+
+
+def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=4, architectures=("lstm",))
+    set_members(store, "status", ["done", "diverged", "training", "pending"])
     report.write(tmp_path)
     (row,) = read_csv(store, "members")
     counts = [row[name] for name in ("members", "done", "diverged", "training", "pending")]
@@ -89,10 +95,7 @@ def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
 
 def test_members_that_served_to_select_are_not_reported(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, seeds=4, architectures=("lstm",))
-    members = store.read_members()
-    assert members is not None
-    role = pa.array(["select", "report", "report", "report"])
-    store.write_members(members.set_column(members.column_names.index("role"), "role", role))
+    set_members(store, "role", ["select", "report", "report", "report"])
     written = report.write(tmp_path)
     assert written.headline.startswith("3 of 3 members")
     assert {r["n"] for r in read_csv(store, "rules") if r["rule"] == "R1"} == {"3"}
