@@ -13,7 +13,7 @@ from identjax.store import Store
 from identjax.sweep.folder.merge import merge
 from identjax.sweep.plan.request import Shard, parse_shard
 from identjax.sweep.run import run_sweep
-from tests.sweep.harness import final_digests, plan_of, rows_of, train, train_until
+from tests.sweep.harness import final_digests, plan_of, prepare_once, rows_of, train, train_until
 
 SWEEP = axis("init_seed", range(7))
 
@@ -28,7 +28,7 @@ def run_shard(workdir: pathlib.Path, shard: Shard, chunks: int | None = None) ->
     plan, store = shard.of(plan_of(SWEEP)), Store(workdir)
     if chunks is not None and plan.members:
         train_until(workdir, plan, chunks)
-    run_sweep(plan, store, {})
+    run_sweep(plan, store, {}, prepare=prepare_once)
     return store
 
 
