@@ -7,6 +7,8 @@ An ε such as "0.01" is where its KL to the truth first fell below that; "@500" 
 from collections.abc import Iterable
 
 FINAL = "final"
+# Members are compared at the smallest ε that this share of them has reached.
+MOST = 0.9
 
 
 def name_epsilon(epsilon: float) -> str:
@@ -47,6 +49,22 @@ def order(rung: str) -> tuple[int, float]:
 def epsilons(rungs: Iterable[str]) -> list[str]:
     """List those rungs that are an ε, the widest first."""
     return sorted({rung for rung in rungs if is_epsilon(rung)}, key=order)
+
+
+def find_compared(reached: Iterable[str], members: int) -> str | None:
+    """Pick the ε at which members are compared: the smallest that most reached, else the commonest.
+
+    `reached` has a rung as often as there are members that have it; None where none has an ε.
+
+    >>> find_compared(["1", "1", "0.1", "1", "0.1", "final"], members=3)
+    '1'
+    >>> find_compared(["1", "1", "0.1", "0.1"], members=3)
+    '0.1'
+    """
+    rungs = list(reached)
+    counts = {rung: rungs.count(rung) for rung in epsilons(rungs)}
+    most = [rung for rung, n in counts.items() if n >= MOST * members]
+    return most[-1] if most else max(reversed(counts), key=counts.__getitem__, default=None)
 
 
 def say(rung: str) -> str:

@@ -27,6 +27,7 @@ from identjax.evaluation.measure import (
 from identjax.evaluation.prompting import SPLITS, Decoding, PromptBook, decode_rows
 from identjax.evaluation.results import Results, Stacks, Truth, find_truths
 from identjax.query import keys_of, pairs_of, where
+from identjax.rungs import FINAL, find_compared
 from identjax.schema import TRUTH, make_table
 from identjax.stacks import take_members
 from identjax.training.objective import MLE
@@ -133,6 +134,7 @@ class Evaluation:
         self.tables = EvalTables(run.store, schemas(), decoding.table_suffix)
         self.prompts = PromptBook(decoding)
         self.failures: list[str] = []
+        self.compared: dict[Truth, str] = {}
 
     def bring_up_to_date(
         self, rungs: Sequence[str], splits: Sequence[str], say: Callable[[str], None]
@@ -143,6 +145,7 @@ class Evaluation:
             for line in self.drop_taught(truth, splits):
                 say(line)
             self.measure_truth(truth, splits)
+            self.compared[truth] = self.find_compared(truth, rungs)
             for rung in rungs:
                 began = time.monotonic()
                 new = self.measure_members(truth, rung, splits)
@@ -196,7 +199,7 @@ class Evaluation:
         work = []
         for one in self._of("snapshots"):
             lacking, prompts = self._find_lacking(one, truth, rung, set(steps), splits)
-            if lacking and one.suits(rung) and one.applies(truth.language):
+            if lacking and self._suits(one, truth, rung):
                 work.append((one, lacking, prompts))
         wanted = set().union(*(lacking for _, lacking, _ in work))
         if not wanted:
@@ -224,7 +227,7 @@ class Evaluation:
             chosen = [ids[row] for row in sample_members(cells, ids, most)]
             group = [one for one in self._of("pairs") if one.most == most]
             lacking = {s for one in group for s in self._unpaired(one, truth, rung, have, chosen)}
-            group = [one for one in group if one.applies(truth.language) and one.suits(rung)]
+            group = [one for one in group if self._suits(one, truth, rung)]
             if len(chosen) > 1 and lacking and group:
                 self._compare(group, truth, rung, sorted(lacking), chosen)
                 compared = max(compared, len(chosen))
@@ -265,6 +268,20 @@ class Evaluation:
                 at = AtSweep(truth, {}, self.run, members, rows_of)
                 place = self._of_truth(one.first, truth)
                 self._keep(one, at, truth.names, place, truth.name)
+
+    def find_compared(self, truth: Truth, rungs: Sequence[str]) -> str:
+        """Give the rung at which a page will compare members once these rungs are measured."""
+        rows = [self.members[member] for member in truth.members]
+        told = {row["member_id"] for row in rows if row["role"] == "report"} or {*truth.members}
+        asked = where(self.snapshots, rung=rungs, member_id=told)
+        known = where(self.tables["likelihood"], member_id=told)
+        reached = {key for table in (asked, known) for key in keys_of(table, "member_id", "rung")}
+        return find_compared([rung for _, rung in reached], len(told)) or FINAL
+
+    def _suits(self, one: Measure, truth: Truth, rung: str) -> bool:
+        """Tell whether a measure is made of a truth's members at a rung."""
+        here = one.at == "all" or rung == self.compared[truth]
+        return here and one.suits(rung) and one.applies(truth.language)
 
     def _of(self, needs: str) -> list[Measure]:
         return [one for one in self.measures if one.needs == needs]

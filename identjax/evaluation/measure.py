@@ -28,6 +28,7 @@ Rows = Mapping[str, Any]
 Found = Mapping[str, Rows | Sequence[Rows] | pa.Table]
 Function = Callable[..., Found]
 NEEDS = ("language", "snapshots", "pairs", "sweep")
+RUNGS = ("all", "compared")
 CURVES = schema_of(member_id=str, step=int, metric=str, value=float)
 
 
@@ -118,7 +119,8 @@ class Measure:
 
     It needs the "language", "snapshots" at a rung, "pairs" of these, or the whole "sweep". Where
     its first table has a column `split`, it is asked for splits one by one. It is left out where
-    the language or the rung does not suit it; `default` says whether it runs unless it is asked
+    the language or the rung does not suit it; what costs much is measured `at` the one rung where
+    members are "compared", the rest at "all". `default` says whether it runs unless it is asked
     for; `decodes` whether it also runs for other prompts and ways of decoding; at most `most`
     members are compared in pairs.
     """
@@ -129,6 +131,7 @@ class Measure:
     function: Function
     applies: Callable[[Language], bool] = lambda language: True
     suits: Callable[[str], bool] = lambda rung: True
+    at: str = "all"
     default: bool = True
     decodes: bool = False
     most: int = 256
@@ -157,7 +160,9 @@ def measure(
     assert needs in NEEDS, f"a measure needs one of {', '.join(NEEDS)}"
 
     def add(function: Function) -> Function:
-        MEASURES.register(name)(Measure(name, tables, needs, function, **choices))
+        one = Measure(name, tables, needs, function, **choices)
+        assert one.at in RUNGS, f"a measure is made at one of {', '.join(RUNGS)}"
+        MEASURES.register(name)(one)
         return function
 
     return add

@@ -1,6 +1,7 @@
 """Predictors to stand beside a learner, and what chance alone gives.
 
-Axes: N prompt, V vocabulary, Q machine state, S symbol, C context.
+Axes: N prompt, V vocabulary, Q state of a table, R state of a rule's machine, S symbol, E symbol or
+EOS, C context, L number of symbols read.
 """
 
 import dataclasses
@@ -11,9 +12,9 @@ import numpy as np
 
 from identjax.errors import ConfigError, unknown_name
 from identjax.languages.language import Language
-from identjax.languages.law.automaton import AutomatonDefinition
-from identjax.languages.law.graph import Graph, explore
-from identjax.languages.law.lookup import TableLaw, build_table, make_table
+from identjax.languages.law.automaton import MOST_ENTRIES, AutomatonDefinition
+from identjax.languages.law.graph import NONE, Graph, explore
+from identjax.languages.law.lookup import TableLaw, build_table, make_table, walk
 from identjax.languages.rules import Rule
 from identjax.predictor import Predictor, State, Wrapper
 from identjax.vocabulary import Tokens
@@ -53,19 +54,80 @@ def _lead_on(lang: Language, moves_QxS: np.ndarray, log_p_QxE: np.ndarray) -> Ta
 
 
 def chance_rate(lang: Language, rule_name: str, prompts_NxP: Tokens) -> float:
-    """How often `uniform` finishes a prompt within max_length and keeps a rule, exactly.
-
-    v_0 = [accepts]/(S+1); v_k = ([accepts] + Σ_s v_{k−1}(next(·, s)))/(S+1), k symbols left.
-    """
-    prompts_NxP = np.asarray(prompts_NxP)
+    """How often `uniform` finishes a prompt within max_length and keeps a rule, exactly."""
     if not len(prompts_NxP):
         raise ConfigError("prompts", "none", "at least one prompt")
-    rule, start = lang.find_rule(rule_name, prompts_NxP.shape[1] - 1)
-    reach, ways = rule.reach, len(lang.vocabulary.symbols) + 1
-    value_Q = reach.accepts / ways
-    for _ in range(lang.max_length - (prompts_NxP.shape[1] - 1)):
-        value_Q = (reach.accepts + value_Q[reach.next_state].sum(1)) / ways
-    return float(value_Q[rule.states(prompts_NxP, start)].mean())
+    return float(hold_rates(lang, uniform(lang), prompts_NxP, rule_name).mean())
+
+
+def hold_rates(
+    lang: Language, table: TableLaw, prompts_NxP: Tokens, rule_name: str | None = None
+) -> np.ndarray:
+    """How likely a table finishes each prompt within max_length and keeps a rule, [N], exactly.
+
+    v_0(q, r) = p(EOS | q)[r accepts]; v_k(q, r) = v_0(q, r) + Σ_s p(s | q) v_{k−1}(next(q, s),
+    next(r, s)), k symbols left, with q a row of the table and r a state of the rule's machine.
+    Without a rule, how likely it finishes at all.
+    """
+    prompts_NxP = np.asarray(prompts_NxP)
+    symbols, left = len(lang.vocabulary.symbols), lang.max_length + 1 - prompts_NxP.shape[1]
+    next_rule, accepts_R = np.zeros((1, symbols), int), np.ones(1, bool)
+    at_N = np.zeros(len(prompts_NxP), int)
+    if rule_name is not None:
+        rule, start = lang.find_rule(rule_name, prompts_NxP.shape[1] - 1)
+        next_rule, accepts_R, at_N = *rule.reach[:2], rule.states(prompts_NxP, start)
+    p_QxE = np.exp(np.asarray(table.log_p, np.float64))[:, : symbols + 1]
+    total_Q = p_QxE.sum(1, keepdims=True)
+    p_QxE = p_QxE / np.where(total_Q > 0, total_Q, 1)
+    if len(p_QxE) * len(accepts_R) > MOST_ENTRIES:
+        allowed = f"a table of at most {MOST_ENTRIES // len(accepts_R)} states for this rule"
+        raise ConfigError("table", len(p_QxE), allowed)
+    next_state = np.asarray(table.next_state)
+    ends_QxR = p_QxE[:, -1:] * accepts_R
+    value_QxR = ends_QxR
+    for _ in range(left):
+        onward = (
+            p_QxE[:, s, None] * value_QxR[np.ix_(next_state[:, s], next_rule[:, s])]
+            for s in range(symbols)
+        )
+        value_QxR = ends_QxR + sum(onward)
+    return np.asarray(value_QxR[walk(table, prompts_NxP), at_N])
+
+
+def noise(lang: Language, rule_name: str | None = None) -> TableLaw:
+    """All strings of a length alike, lengths as the truth has them, given that a rule holds.
+
+    q(x) ∝ p(|x|) S^−|x| [x keeps the rule], for an alphabet of S symbols: what is left of a truth
+    of whose rules one is known, and nothing else but how long its strings are. It says what
+    follows any prompt after which the rule can still hold, impossible ones too, and is dead after
+    others. v_l(r) = p(l)[r accepts] + Σ_s v_{l+1}(next(r, s))/S weighs all that may follow a
+    prefix of l symbols. Without a rule all strings are meant.
+
+    >>> from identjax import languages
+    >>> table = noise(languages.make("L3", max_length=4), "R1")
+    >>> np.exp(table.score(np.array([[3, 1, 1]]))[0, -1]).round(3).tolist()
+    [1.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    symbols, levels = len(lang.vocabulary.symbols), lang.max_length + 1
+    next_rule, accepts_R = np.zeros((1, symbols), int), np.ones(1, bool)
+    if rule_name is not None:
+        next_rule, accepts_R, _ = lang.find_rule(rule_name, 0)[0].reach
+    states = len(accepts_R)
+    if levels * states * symbols > MOST_ENTRIES:
+        allowed = f"at most {MOST_ENTRIES // (states * symbols) - 1} for the rule {rule_name}"
+        raise ConfigError("max_length", lang.max_length, allowed)
+    ends_LxR = lang.length_probs[:, None] * accepts_R
+    value_LxR, onward = np.zeros((levels + 1, states)), np.zeros((levels, states, symbols))
+    for level in reversed(range(levels)):
+        onward[level] = value_LxR[level + 1][next_rule] / symbols
+        value_LxR[level] = ends_LxR[level] + onward[level].sum(1)
+    joint = np.concatenate([onward, ends_LxR[..., None]], -1).reshape(levels * states, -1)
+    total = joint.sum(1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        log_p = np.log(joint) - np.log(np.where(total > 0, total, 1))
+    moves = next_rule[None] + states * np.arange(1, levels + 1)[:, None, None]
+    moves[-1] = NONE
+    return make_table(moves.reshape(-1, symbols), log_p, lang.vocabulary, lang.max_length)
 
 
 def ngram(lang: Language, order: int) -> TableLaw:

@@ -10,10 +10,7 @@ import pyarrow.compute as pc
 from identjax.query import Floats, distinct, floats, main_rule, pairs_of, reported, where, without
 from identjax.report.format import count, nats, share
 from identjax.report.gather import Source
-from identjax.rungs import FINAL, epsilons
-
-# The rung of a page is the smallest ε that this share of the members has reached.
-MOST = 0.9
+from identjax.rungs import FINAL, find_compared
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,12 +40,7 @@ def choose_rung(source: Source, language: str) -> str | None:
         where(reported(source.tables[name]), language=language)
         for name in ("likelihood", "members")
     )
-    rungs = likelihood["rung"].to_pylist()
-    reached = {rung: rungs.count(rung) for rung in epsilons(rungs)}
-    if not reached:
-        return None
-    most = [rung for rung, n in reached.items() if n >= MOST * members.num_rows]
-    return most[-1] if most else max(reversed(reached), key=lambda rung: reached[rung])
+    return find_compared(likelihood["rung"].to_pylist(), members.num_rows)
 
 
 def find(source: Source, language: str) -> Finding:

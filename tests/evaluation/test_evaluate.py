@@ -358,3 +358,21 @@ def test_conclusions_follow_all_that_stands_and_replace_those_of_before(tmp_path
         evaluate(grown, say=silent)
     assert seen == [2, 3]
     assert {r["member_id"]: r["value"] for r in rows(grown, "toy")} == dict.fromkeys(grown.laws, 3)
+
+
+def test_what_costs_much_is_measured_where_members_are_compared(tmp_path):
+    run = PlantedRun(tmp_path, rungs=("0.1", "0.01", "final"))
+    with temporarily(MEASURES):
+
+        @measuring.measure("dear", {"dear": TOY}, needs="snapshots", at="compared")
+        def count_members(at):
+            return {"dear": {"value": 1.0}}
+
+        evaluate(run, say=silent, measures=["likelihood", "dear"])
+        assert {row["rung"] for row in rows(run, "dear")} == {"0.01"}
+        assert len(rows(run, "dear")) == len(LAWS)
+
+
+def test_a_measure_is_made_at_all_rungs_or_at_one():
+    with pytest.raises(AssertionError, match="all, compared"):
+        measuring.measure("odd", {"odd": TOY}, needs="snapshots", at="somewhere")(silent)

@@ -122,3 +122,56 @@ def test_tempering_sharpens_and_flattens() -> None:
     np.testing.assert_allclose(law, root / root.sum(-1, keepdims=True), atol=1e-6)
     with pytest.raises(ConfigError, match="temperature"):
         baselines.tempered(lang, 0.0)
+
+
+def given_prompts(p_S: np.ndarray, strings: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+    """p(string | its prompt) for every prompt and string, 0 where it does not begin so, [N, S]."""
+    begins = (strings[None, :, : prompts.shape[1]] == prompts[:, None]).all(-1)
+    return begins * p_S[None]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("L1", "R2c"), ("L2", "R2"), ("L3", "R1"), ("L3", None)]
+)
+def test_what_a_table_does_after_prompts_is_what_its_strings_do(name: str, rule: str) -> None:
+    lang = languages.make(name, 6)
+    prompts = lang.prompts("ood", 3).tokens
+    strings, table = all_strings(lang, 6), baselines.ngram(lang, 3)
+    # What follows a prompt, whatever the prompt itself is given: n-grams give some of them none.
+    log_p = np.asarray(table.score(strings), np.float64)[:, 3:-1]
+    read = np.take_along_axis(log_p, strings[:, 4:, None], -1)[..., 0].sum(1)
+    kept = np.ones(len(strings), bool) if rule is None else np.asarray(lang.judge(rule, strings, 3))
+    expected = given_prompts(np.exp(read) * kept, strings, prompts).sum(1)
+    found = baselines.hold_rates(lang, table, prompts, rule)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "rule"), [("L1", "R1"), ("L2", "R1"), ("L3", "R2"), ("L3", None)])
+def test_noise_is_uniform_by_length_over_the_strings_of_a_rule(name: str, rule: str) -> None:
+    lang = languages.make(name, 6)
+    strings, table = all_strings(lang, 6), baselines.noise(lang, rule)
+    lengths = (strings < lang.vocabulary.eos).sum(1)
+    kept = np.ones(len(strings), bool)
+    if rule is not None:
+        kept = np.asarray(lang.rules[rule].holds(strings))
+    weights = kept * lang.length_probs[lengths] / 2.0**lengths
+    np.testing.assert_allclose(probabilities(table, strings), weights / weights.sum(), atol=1e-6)
+
+
+def test_noise_has_an_answer_wherever_the_rule_can_still_hold() -> None:
+    lang = languages.make("L3", 8)
+    prompts = lang.prompts("ood", 4).tokens
+    laws = np.exp(np.asarray(baselines.noise(lang, "R1").score(prompts))[:, -1])
+    np.testing.assert_allclose(laws.sum(-1), lang.satisfiable("R1", prompts), atol=1e-6)
+    needed = dict(zip(map(lang.vocabulary.decode, prompts), laws, strict=True))
+    # After bbbb four a's must come, and nothing else is short enough.
+    np.testing.assert_allclose(needed["bbbb"][:3], [1, 0, 0], atol=1e-6)
+
+
+def test_a_restriction_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "MOST_ENTRIES", 30)
+    lang = languages.make("L3", 8)
+    with pytest.raises(ConfigError, match="max_length=8"):
+        baselines.noise(lang, "R1")
+    with pytest.raises(ConfigError, match="table="):
+        baselines.hold_rates(lang, baselines.uniform(lang), lang.prompts("ood").tokens, "R1")

@@ -12,7 +12,7 @@ from identjax.languages.law.base import Law, as_leaf
 from identjax.languages.law.draw import pick, sum_up
 from identjax.languages.law.graph import NONE, Graph
 from identjax.predictor import State
-from identjax.vocabulary import Vocabulary
+from identjax.vocabulary import Tokens, Vocabulary
 
 
 @jax.tree_util.register_dataclass
@@ -76,6 +76,15 @@ def draw_from_tables(tables: TableLaw, key: jax.Array, which_N: jax.Array) -> ja
 def build_table(graph: Graph, vocabulary: Vocabulary, max_length: int) -> TableLaw:
     """Turn a weighted graph into the Predictor of its law."""
     return make_table(graph.next_state, graph.log_p, vocabulary, max_length)
+
+
+def walk(table: TableLaw, tokens_NxP: Tokens) -> np.ndarray:
+    """Give the rows of a table after it has read prompts, BOS first, [N]."""
+    next_state = np.asarray(table.next_state)
+    state_N = np.full(len(tokens_NxP), len(next_state) - 3)
+    for token_N in np.asarray(tokens_NxP).T:
+        state_N = next_state[state_N, token_N]
+    return state_N
 
 
 def make_table(
