@@ -183,25 +183,6 @@ def test_the_samples_are_the_member_that_differs(tmp_path: pathlib.Path) -> None
     assert (second["prompt"], second["agreement"]) == ("ba", "1.0")
 
 
-def test_what_explains_a_rate_is_what_was_planted(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=8)
-    table = store.read_eval("rules")
-    assert table is not None
-    rows = [
-        row | {"rate": 0.1 + 0.8 * ("lstm" in row["member_id"]) + row["rate"] / 100}
-        if (row["split"], row["rule"]) == ("ood", "R1")
-        else row
-        for row in table.to_pylist()
-    ]
-    store.write_eval("rules", pa.Table.from_pylist(rows, table.schema))
-    report.write(tmp_path)
-    check_page(store)
-    found = {row["source"]: float(row["share"]) for row in read_csv(store, "variance")}
-    assert found["architecture"] > 0.99
-    assert found["residual"] < 0.01
-    assert "figures/variance.L3.svg" in files_in(store.report_dir)
-
-
 def test_step_snapshots_are_drawn_and_are_no_rung(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, seeds=3, steps=(1, 2, 4))
     written = report.write(tmp_path)

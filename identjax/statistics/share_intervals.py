@@ -1,0 +1,117 @@
+"""Intervals of shares of variation, by simulating designs in which one share is what it might be.
+
+Axes: R draw, T choice, K seed (the residual last).
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from identjax.statistics.intervals import TAILS, Array
+from identjax.statistics.shares import Form, Shape, Variation
+
+DRAWS, _STEPS = 1000, 11
+# How much larger than its noise an effect must be for its direction to be known.
+_CLEAR = 4.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Luck:
+    """Draws that serve every design: of the mean squares of seeds, and of the noise of choices."""
+
+    seeds_RxK: Array
+    ahead_RxT: Array
+    beside_RxT: Array
+
+    @classmethod
+    def draw(cls, form: Form, shape: Shape, along_T: Array, seed: int, draws: int) -> "Luck":
+        """Draw mean squares with mean one, and for choices noise along the effect and besides."""
+        random = np.random.default_rng(seed)
+        freedom_K = shape.freedom_K
+        seeds = random.gamma(freedom_K / 2, 2 / freedom_K, (draws, len(freedom_K)))
+        ahead = random.standard_normal((draws, len(form.df_T)))
+        # The squares beside those along the effect, by their mean and variance.
+        mean_T = np.maximum(form.df_T - along_T, 0)
+        spread_T = 2 * np.maximum(form.df_T * shape.even_T - along_T**2, 0)
+        some_T = (mean_T > 1e-9) & (spread_T > 1e-9)
+        scale_T = np.where(some_T, spread_T / np.where(some_T, mean_T, 1), 1)
+        drawn = random.gamma(np.where(some_T, mean_T / scale_T, 1), scale_T, ahead.shape)
+        return cls(seeds, np.sqrt(along_T) * ahead, np.where(some_T, drawn, mean_T))
+
+
+def find_intervals(
+    form: Form, found: Variation, shape: Shape, seed: int = 0, draws: int = DRAWS
+) -> list[tuple[float, float]]:
+    """Give the 95% interval of each share, choices first: those under which it is no surprise.
+
+    A share lies in it unless no more than 2.5% of the data sets that have it, and the other parts
+    as they were estimated, give an estimate as large as the one found, or as small. For one number
+    and one kind of noise that is the inversion of the F test. Ends are from 0 to 1.
+    """
+    back_KxK = np.asarray(np.linalg.inv(form.mixed_KxK), np.float64)
+    parts = np.array([*found.choices_T, *found.seeds_K])
+    estimates, plain = parts / found.total, np.maximum(parts, 0)
+    lows, highs = (
+        Luck.draw(form, shape, along_T, seed, draws)
+        for along_T in (shape.along_T, _most_along(form, found, shape))
+    )
+    freedom = np.array([*form.df_T, *form.df_K])
+    intervals = []
+    for target, estimate in enumerate(estimates):
+        here = np.arange(len(plain)) == target
+        others = np.where(here, 0, plain)
+        if others.sum() <= 1e-9 * plain.sum():
+            others = np.where(here, 0, freedom)
+
+        def simulate(luck: Luck, share: float, here: Array = here, others: Array = others) -> Array:
+            truth = np.where(here, share / (1 - share) * others.sum(), others)
+            made = _simulate(form, luck, back_KxK, truth, found.common)
+            values = np.concatenate([made.choices_T, made.seeds_K], 1)[:, here][:, 0]
+            return np.asarray(values / made.total)
+
+        intervals.append(_invert(simulate, lows, highs, float(estimate)))
+    return intervals
+
+
+def _most_along(form: Form, found: Variation, shape: Shape) -> Array:
+    """Give the noise along effects that may lie along most of it, as far as they are noise."""
+    noise_T = form.noise_TxK @ np.maximum(found.seeds_K, 0)
+    sure_T = np.maximum(found.choices_T, 0) * form.n
+    weight_T = sure_T / np.maximum(sure_T + _CLEAR * noise_T, 1e-300)
+    return np.asarray(weight_T * shape.along_T + (1 - weight_T) * shape.most_T)
+
+
+def _simulate(form: Form, luck: Luck, back_KxK: Array, truth: Array, common: float) -> Variation:
+    """Draw what would be found if these were the parts."""
+    true_T, true_K = np.split(truth, [len(form.df_T)])
+    found_K = (luck.seeds_RxK * (form.mixed_KxK @ true_K)) @ back_KxK.T
+    noise_T = (form.noise_TxK @ true_K) / form.df_T
+    ahead = np.sqrt(form.n * true_T) + np.sqrt(noise_T) * luck.ahead_RxT
+    found_T = (ahead**2 + noise_T * luck.beside_RxT - found_K @ form.noise_TxK.T) / form.n
+    return Variation(found_T, found_K, common)
+
+
+def _invert(
+    simulate: Callable[[Luck, float], Array], lows: Luck, highs: Luck, estimate: float
+) -> tuple[float, float]:
+    """Find the least and the greatest share that does not make the estimate a surprise."""
+    top = 1 - 1e-6
+
+    def too_large(share: float) -> bool:
+        return float((simulate(lows, share) >= estimate - 1e-12).mean()) < TAILS[0]
+
+    def too_small(share: float) -> bool:
+        return float((simulate(highs, share) <= estimate + 1e-12).mean()) < TAILS[0]
+
+    low = _bisect(too_large, 0.0, top) if too_large(0.0) else 0.0
+    high = _bisect(lambda share: not too_small(share), 0.0, top) if too_small(top) else 1.0
+    return low, max(low, high)
+
+
+def _bisect(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Find where something that holds from the lower end on ceases to hold."""
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return (low + high) / 2
