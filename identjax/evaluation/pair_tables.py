@@ -5,11 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from identjax import rungs
 from identjax.query import Floats, floats, where
-from identjax.statistics.identifiability import Panel
-
-MEASURE = "js_next"
 
 
 def make_matrix(pairs: pa.Table, ids: Sequence[str]) -> Floats:
@@ -27,27 +23,6 @@ def make_matrix(pairs: pa.Table, ids: Sequence[str]) -> Floats:
 def members_of(pairs: pa.Table) -> set[str]:
     """Give the members that some pair has."""
     return {*pairs["member_a"].to_pylist(), *pairs["member_b"].to_pylist()}
-
-
-def make_panel(pairwise: pa.Table, members: Sequence[str], measure: str = MEASURE) -> Panel:
-    """Take the members that have every rung from the widest ε to the smallest that most reach.
-
-    Only members compared at every rung count, so that the curve compares a member with itself at
-    other ε and not with others. The smallest rungs are left out while fewer than half of the
-    members have them.
-    """
-    own = where(pairwise, measure=measure, split=["id", "ood"], member_a=members)
-    at = {rung: where(own, rung=rung) for rung in rungs.epsilons(own["rung"].to_pylist())}
-    present = {rung: members_of(pairs) & set(members) for rung, pairs in at.items()}
-    most = max(map(len, present.values()), default=0)
-    kept = [rung for rung, found in present.items() if 2 * len(found) >= most]
-    ids = sorted(set.intersection(*(present[rung] for rung in kept))) if kept else []
-    on, off = (
-        np.array([make_matrix(where(at[rung], split=split), ids) for rung in kept])
-        for split in ("id", "ood")
-    )
-    shape = (len(kept), len(ids), len(ids))
-    return Panel(ids, np.array(kept, np.float64), on.reshape(shape), off.reshape(shape))
 
 
 def label_completions(ids: Sequence[str], completions: pa.Table, split: str) -> np.ndarray:

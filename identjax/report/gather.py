@@ -11,15 +11,15 @@ import pyarrow.compute as pc
 
 import identjax.evaluation.measures  # noqa: F401 (registers tables that every folder has)
 from identjax.errors import ConfigError
-from identjax.evaluation.cells import CHOICES, name_cells
+from identjax.evaluation.cells import CHOICES, name_cells, name_variants
 from identjax.evaluation.measure import schemas
 from identjax.query import distinct, split_by
 from identjax.schema import TRUTH
 from identjax.sweep.folder.ledger import CURVES
 from identjax.sweep.folder.load import Run
 
-# What is shown together: members that differ by their seeds and swept numbers alone.
-CELL = ("language", *CHOICES)
+# What is shown together: members that differ by their seeds alone.
+CELL = ("language", *CHOICES, "variant")
 SEEDS = ("init_seed", "data_seed", "noise_seed")
 # What a row about a member carries of that member.
 CARRIED = (*CELL, "cell", "role", "status")
@@ -30,7 +30,8 @@ class Source:
     """One results folder as the page needs it; every known table is there, if only with no rows.
 
     `prefix` begins the names of its figures: nothing where the folder is alone. In members, `cell`
-    is what the choices that vary are for a member.
+    names what a member shares with those that differ by their seeds alone, and `variant` is what of
+    it no choice says.
     """
 
     name: str
@@ -68,8 +69,9 @@ def _read(workdir: str | pathlib.Path, name: str, prefix: tuple[str, ...]) -> So
     if members is None:
         raise ConfigError("workdir", str(workdir), "a folder that launch.sweep has written")
     members = members.sort_by("member_id")
-    cells = name_cells(members.select(CHOICES).to_pylist())
-    members = members.append_column("cell", pa.array(cells, pa.string()))
+    rows = members.to_pylist()
+    for column, values in (("cell", name_cells(rows)), ("variant", name_variants(rows))):
+        members = members.append_column(column, pa.array(values, pa.string()))
     labels = _name_languages(members)
     members = _relabel(members, labels)
     tables = {"members": members}

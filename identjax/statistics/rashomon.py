@@ -1,16 +1,20 @@
 """Measures of an ε-Rashomon set: all members within ε of the truth, taken together.
 
-Axes: M member, N prompt, V vocabulary.
+Axes: M member, N prompt, V vocabulary, L label, S size of a subset.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy import special
 
 
 def measure_ambiguity(labels_MxN: np.ndarray) -> float:
     """Share of prompts that some member completes otherwise than the reference does.
 
-    Whichever member is the reference, it is the share of prompts on which not all agree. It
-    grows with the number of members. Marx, Calmon and Ustun 2020, arXiv 1909.06677.
+    Whichever member is the reference, it is the share of prompts on which not all agree. Of the
+    ambiguity of Marx, Calmon and Ustun 2020 (arXiv 1909.06677), which is over every model within ε
+    of the best, it is a lower bound: it grows with the number of members.
 
     >>> measure_ambiguity(np.array([[0, 1, 2, 3], [0, 1, 2, 9], [0, 7, 2, 3]]))
     0.5
@@ -21,12 +25,63 @@ def measure_ambiguity(labels_MxN: np.ndarray) -> float:
 def measure_discrepancy(labels_MxN: np.ndarray, reference: int) -> float:
     """Share of prompts that the worst single member completes otherwise than the reference.
 
-    max_m mean_n [label_mn ≠ label_ref,n]. Marx, Calmon and Ustun 2020.
+    max_m mean_n [label_mn ≠ label_ref,n], a lower bound in the same sense.
 
     >>> measure_discrepancy(np.array([[0, 1, 2, 3], [0, 1, 2, 9], [0, 7, 2, 3]]), reference=0)
     0.25
     """
     return float((labels_MxN != labels_MxN[reference]).mean(1).max())
+
+
+def ambiguity_by_size(labels_MxN: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Mean ambiguity over all subsets of so many members, [S]: exact, without drawing any.
+
+    Of a prompt that c_l of M members complete in the way l, a share Σ_l C(c_l, n)/C(M, n) of the
+    subsets of n agrees.
+
+    >>> ambiguity_by_size(np.array([[0, 1], [0, 2], [0, 2]]), [2, 3]).round(3).tolist()
+    [0.333, 0.5]
+    """
+    m = len(labels_MxN)
+    counts = [np.unique(column, return_counts=True)[1] for column in labels_MxN.T]
+    agree_S = [
+        np.mean([np.exp(_log_choose(c_L, n) - _log_choose(m, n)).sum() for c_L in counts])
+        for n in sizes
+    ]
+    return np.maximum(1 - np.array(agree_S), 0)
+
+
+def discrepancy_by_size(
+    labels_MxN: np.ndarray, distance_M: np.ndarray, sizes: Sequence[int]
+) -> np.ndarray:
+    """Mean discrepancy over all subsets of so many members, [S]: exact.
+
+    The reference of a subset is its member of the least distance (from the truth). Where that is
+    the i-th nearest of all and d_1 ≤ … ≤ d_F are how much the F farther ones differ from it,
+    C(j−1, n−2) of the C(M, n) subsets have it as reference and d_j as the greatest.
+
+    >>> labels = np.array([[0, 1], [0, 2], [3, 2]])
+    >>> discrepancy_by_size(labels, np.arange(3), [2, 3]).round(3).tolist()
+    [0.667, 1.0]
+    """
+    m = len(labels_MxN)
+    ordered_MxN = labels_MxN[np.argsort(distance_M, kind="stable")]
+    total_S = np.zeros(len(sizes))
+    for i in range(m - 1):
+        apart_F = np.sort((ordered_MxN[i + 1 :] != ordered_MxN[i]).mean(1))
+        below_F = np.arange(len(apart_F))
+        for s, n in enumerate(sizes):
+            weights_F = np.exp(_log_choose(below_F, n - 2) - _log_choose(m, n))
+            total_S[s] += (weights_F * apart_F).sum()
+    return total_S
+
+
+def _log_choose(n: np.ndarray | int, k: int) -> np.ndarray:
+    """Log of the number of ways to choose k of n; −∞ where there are fewer than k."""
+    whole = np.asarray(n, np.float64)
+    enough = np.maximum(whole, k)
+    ways = special.gammaln(enough + 1) - special.gammaln(k + 1) - special.gammaln(enough - k + 1)
+    return np.where(whole >= k, ways, -np.inf)
 
 
 def measure_capacity(
@@ -65,20 +120,3 @@ def measure_capacity(
             open_N, weights_NxM = open_N[on_N], weights_NxM[on_N]
             p_NxMxV, entropy_NxM = p_NxMxV[on_N], entropy_NxM[on_N]
     return np.maximum(lower_N, 0)
-
-
-def measure_underspecification(stress_M: np.ndarray, iid_M: np.ndarray) -> float:
-    """Standard deviation of a stress metric over seeds, over that of the metric in distribution.
-
-    +inf where members do not differ in distribution but do under stress; NaN where they differ
-    in neither. After D'Amour et al. 2020, arXiv 2011.03395.
-
-    >>> measure_underspecification(np.array([0.1, 0.5, 0.9]), np.array([0.98, 0.99, 1.0]))
-    40.0
-    """
-    if len(stress_M) < 2:
-        return float("nan")
-    above, below = float(stress_M.std(ddof=1)), float(iid_M.std(ddof=1))
-    if below == 0:
-        return float("inf") if above > 0 else float("nan")
-    return round(above / below, 12)

@@ -9,9 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 import identjax.evaluation.measures  # noqa: F401 (registers tables)
-from identjax.evaluation.measure import schemas
+from identjax.evaluation.evaluate import lay_out
+from identjax.evaluation.measure import MEASURES, AtSweep, schemas
+from identjax.evaluation.results import Truth
+from identjax.query import where
 from identjax.store import Store
 from identjax.sweep.folder.ledger import CURVES, Standing
+from identjax.sweep.folder.load import Run
 from identjax.sweep.folder.members_table import member_row
 from identjax.training.member import resolve
 
@@ -67,6 +71,30 @@ def plant(
     event = {"event": "group_done", "seconds": 2.5, "member_steps": 1000}
     (store.workdir / "events.jsonl").write_text(json.dumps(event) + "\n")
     return store
+
+
+def conclude(store: Store) -> None:
+    """Write what measures conclude from the tables of a folder, language by language."""
+    found = store.read_members()
+    assert found is not None
+    members = found.to_pylist()
+    made: dict[str, list[pa.Table]] = {}
+    for language in sorted({m["language"] for m in members}):
+        own = [m for m in members if m["language"] == language]
+        ids = tuple(m["member_id"] for m in own)
+        truth = Truth(language, TRUTH["max_length"], TRUTH["language_options"], ids, ("mle",))
+
+        def rows_of(name: str, ids: Sequence[str] = ids) -> pa.Table:
+            table = store.read_eval(name)
+            assert table is not None
+            return where(table, **{"member_a" if name == "pairwise" else "member_id": ids})
+
+        at = AtSweep(truth, {}, Run(store.workdir), own, rows_of)
+        for one in (MEASURES["curve"], MEASURES["growth"]):
+            for name, rows in one.function(at).items():
+                made.setdefault(name, []).append(lay_out(one, name, rows, truth.names))
+    for name, tables in made.items():
+        store.write_eval(name, pa.concat_tables(tables))
 
 
 def make_member(language: str, architecture: str, optimizer: str, seed: int, status: str) -> Row:
@@ -146,7 +174,10 @@ def pair_rows(members: Iterable[Row]) -> Iterator[Row]:
             continue
         values = {"ood": 0.2 if a["architecture"] == b["architecture"] else 0.5, "id": 0.01}
         about = {"language": a["language"], "member_a": a["member_id"], "member_b": b["member_id"]}
-        for rung, measure, split in itertools.product(RUNGS, ("tv_next", "churn"), values):
+        measures = "tv_next", "churn", "js_next", "js_seq"
+        for rung, measure, split in itertools.product(RUNGS, measures, values):
+            if (measure, split) == ("js_seq", "ood"):
+                continue
             row = {"rung": rung, "measure": measure, "split": split, "value": values[split]}
             yield about | row
 
@@ -158,7 +189,7 @@ def curve_rows(members: Iterable[Row]) -> Iterator[Row]:
 
 
 def set_rows(languages: Iterable[str]) -> Iterator[Row]:
-    kinds = {"ambiguity": 0.75, "capacity": 0.123, "underspecification": float("inf")}
+    kinds = {"ambiguity": 0.75, "capacity": 0.123}
     about = TRUTH | {"rung": "0.01", "split": "ood", "scope": "all", "members": 5}
     for language, (measure, value) in itertools.product(languages, kinds.items()):
         yield {**about, "language": language, "measure": measure, "value": value}

@@ -3,13 +3,12 @@
 import pathlib
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from identjax import report
 from identjax.store import Store
 from tests.report.files import change, check_page, files_in, read_csv, read_page
-from tests.report.planted import plant
+from tests.report.planted import conclude, plant
 
 
 def test_the_rule_table_has_the_planted_rates(tmp_path: pathlib.Path) -> None:
@@ -24,7 +23,6 @@ def test_the_rule_table_has_the_planted_rates(tmp_path: pathlib.Path) -> None:
     assert (float(row["smallest"]), float(row["largest"])) == (1 / 7, 6 / 7)
     assert float(row["low"]) < 0.5 < float(row["high"])
     assert float(row["interquartile_mean"]) == pytest.approx(0.5)
-    assert float(row["interquartile_low"]) < 0.5 < float(row["interquartile_high"])
     assert (row["n"], row["members"], row["prompts"], row["unsatisfiable"]) == (
         "6",
         "6",
@@ -78,9 +76,7 @@ def test_members_are_counted_by_how_they_stand(tmp_path: pathlib.Path) -> None:
     assert counts == ["4", "1", "1", "1", "1"]
     assert (row["reached_0.1"], row["reached_0.01"]) == ("4", "4")
     page = read_page(store)
-    assert float(row["reached_0.01_low"]) == pytest.approx(4 / (4 + 1.96**2), abs=1e-3)  # Wilson
-    assert row["reached_0.01_high"] == "1.0"
-    assert "4 [0.51, 1.00]" in page
+    assert (row["reached_0.01_low"], row["reached_0.01_high"]) == ("", "")  # of four, none
     assert "is not finished" in page
     assert "1 not begun and 1 still in training" in page
     assert "1 member of" in page
@@ -107,50 +103,72 @@ def test_the_members_are_one_set(tmp_path: pathlib.Path) -> None:
     report.write(tmp_path)
     (row,) = read_csv(store, "sets")
     assert (row["scope"], row["rung"], row["ambiguity"]) == ("all", "0.01", "0.75")
-    assert (row["capacity"], row["discrepancy"], row["underspecification"]) == ("0.123", "", "inf")
-    assert '<td class="n">∞</td>' in read_page(store)
+    assert (row["capacity"], row["discrepancy"]) == ("0.123", "")
 
 
 def test_the_curve_has_the_planted_divergences(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, seeds=6)
+    conclude(store)
     report.write(tmp_path)
+    check_page(store)
     rows = {
-        (r["rung"], r["measure"], r["split"], r["scope"]): r
-        for r in read_csv(store, "identifiability")
+        tuple(r[name] for name in ("rung", "measure", "split", "scope", "who")): r
+        for r in read_csv(store, "curve")
     }
-    everyone = rows["0.01", "tv_next", "ood", "all"]
+    everyone = rows["0.01", "js_next", "ood", "all", "followed"]
     assert int(everyone["pairs"]) == 66
     assert float(everyone["value"]) == pytest.approx((36 * 0.5 + 30 * 0.2) / 66)
-    assert float(rows["0.01", "churn", "ood", "within"]["value"]) == pytest.approx(0.2)
-    assert int(rows["0.01", "churn", "ood", "within"]["pairs"]) == 30
-    assert float(rows["0.1", "tv_next", "id", "all"]["value"]) == pytest.approx(0.01)
+    within = rows["0.01", "churn", "ood", "within", "present"]
+    assert (float(within["value"]), int(within["pairs"])) == (pytest.approx(0.2), 30)
+    assert float(rows["0.1", "js_seq", "id", "between", "followed"]["value"]) == pytest.approx(0.01)
+    page = read_page(store)
+    assert "All members reached ε = 0.01" in page
+    drawn = {f"figures/curve.L3.{name}.svg" for name in ("js", "churn")}
+    assert drawn <= {*files_in(store.report_dir)}
+    (row, _) = [r for r in read_csv(store, "reached") if r["rung"] == "0.1"]
+    kls = [float(row[f"kl_{name}"]) for name in ("min", "median", "max")]
+    assert kls == pytest.approx([0.04, 0.065, 0.09])
 
 
-def test_the_curve_follows_the_same_members(tmp_path: pathlib.Path) -> None:
+def test_few_members_have_a_range_and_no_interval(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=4)
+    conclude(store)
+    report.write(tmp_path)
+    check_page(store)
+    of_four = [r for r in read_csv(store, "rules") if r["rule"] == "R1" and r["split"] == "ood"]
+    assert {r["low"] + r["high"] for r in of_four} == {""}
+    assert all(float(r["smallest"]) < float(r["mean"]) < float(r["largest"]) for r in of_four)
+    assert read_csv(store, "seeds") == []
+    assert "no cell has five members" in read_page(store)
+
+
+def test_the_page_says_how_many_seeds_and_what_fewer_would_show(tmp_path: pathlib.Path) -> None:
     store = plant(tmp_path, seeds=6)
-    table = store.read_eval("pairwise")
-    assert table is not None
-    # At ε = .01 one LSTM is missing, and at .001 all of them are.
-    late = table.filter(pc.equal(table["rung"], "0.01")).to_pylist()
-    late = [row | {"rung": "0.001"} for row in late]
-    rows = [
-        row
-        for row in [*table.to_pylist(), *late]
-        if not (row["rung"] == "0.01" and "lstm-adamw-00" in row["member_a"] + row["member_b"])
-        and not (row["rung"] == "0.001" and "lstm" in row["member_a"] + row["member_b"])
-    ]
-    store.write_eval("pairwise", pa.Table.from_pylist(rows, table.schema))
+    conclude(store)
     report.write(tmp_path)
-    found = read_csv(store, "identifiability")
-    assert {(row["rung"], row["members"]) for row in found} == {("0.1", "11"), ("0.01", "11")}
+    seeds = [row for row in read_csv(store, "seeds") if row["rung"] == "0.01"]
+    assert [row["cell"] for row in seeds] == ["lstm"] * 2 + ["transformer"] * 2
+    assert int(seeds[0]["seeds"]) < int(seeds[1]["seeds"])
+    grown = {
+        (row["scope"], row["measure"], int(row["size"])): float(row["value"])
+        for row in read_csv(store, "growth")
+    }
+    # Of "aba" one member of six differs: of two of them, in a third of the pairs.
+    assert grown["lstm", "ambiguity", 2] == pytest.approx(1 / 6)
+    assert grown["lstm", "ambiguity", 6] == grown["lstm", "discrepancy", 6] == 0.5
+    assert "How many seeds" in read_page(store)
 
 
-def test_infinite_pairs_are_left_out_and_counted(tmp_path: pathlib.Path) -> None:
-    store = plant(tmp_path, seeds=3, architectures=("lstm",))
-    change(store, "pairwise", value=lambda value: float("inf") if value == 0.2 else value)
+def test_sizes_of_one_architecture_are_told_apart(tmp_path: pathlib.Path) -> None:
+    store = plant(tmp_path, seeds=6, architectures=("lstm",))
+    small, large = ('{"hidden": 8, "layers": 1}', '{"hidden": 16, "layers": 1}')
+    set_members(store, "model", [small, small, small, large, large, large])
     report.write(tmp_path)
-    rows = read_csv(store, "identifiability")
-    assert {row["split"] for row in rows} == {"id"}
+    check_page(store)
+    rows = [r for r in read_csv(store, "rules") if (r["rung"], r["split"]) == ("0.01", "ood")]
+    rates = {r["variant"]: r["n"] for r in rows if r["rule"] == "R1"}
+    assert rates == {"hidden 8": "3", "hidden 16": "3"}
+    assert "lstm / hidden 16" in read_page(store)
 
 
 def test_kinds_of_behaviour_are_found_and_described(tmp_path: pathlib.Path) -> None:

@@ -24,8 +24,9 @@ def test_sweeps_with_the_same_seeds_are_compared_in_pairs(tmp_path: pathlib.Path
     row = found["ood", "R1"]
     assert (row["paired"], row["n_a"], row["n_b"]) == ("True", "8", "8")
     assert float(row["mean_a"]) == pytest.approx(0.5)
-    # Every pair differs by as much, so the interval has no width.
-    assert [float(row[n]) for n in ("difference", "low", "high")] == pytest.approx([0.1] * 3)
+    assert float(row["difference"]) == pytest.approx(0.1)
+    # Every pair differs by as much; other pairs may not, as far as eight can tell.
+    assert -1 <= float(row["low"]) < 0.1 < float(row["high"]) <= 1
     assert float(row["p_value"]) == pytest.approx(2 / 2**8)
     # R2c and what is in distribution are the same everywhere: nothing to test, nothing to adjust.
     assert float(row["p_holm"]) == float(row["p_value"])
@@ -54,6 +55,6 @@ def test_several_folders_stand_on_one_page(tmp_path: pathlib.Path) -> None:
     assert written.path == first.workdir / "report" / "comparison" / "index.html"
     text = written.path.read_text()
     assert "one, two · identjax" in text
-    assert text.count("<svg") == 11
+    assert text.count("<svg") == 7
     with (written.path.parent / "tables" / "rules.csv").open(newline="") as file:
         assert {row["sweep"] for row in csv.DictReader(file)} == {"one", "two"}

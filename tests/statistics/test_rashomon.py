@@ -1,13 +1,16 @@
 """Set measures on sets whose answer is known."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from identjax.statistics.rashomon import (
+    ambiguity_by_size,
+    discrepancy_by_size,
     measure_ambiguity,
     measure_capacity,
     measure_discrepancy,
-    measure_underspecification,
 )
 
 
@@ -58,8 +61,15 @@ def test_prompts_are_separate():
     assert measure_capacity(both) == pytest.approx([np.log(2), 0], abs=1e-4)
 
 
-def test_underspecification_without_spread_in_distribution():
-    same, apart = np.ones(3), np.array([0.1, 0.5, 0.9])
-    assert measure_underspecification(apart, same) == np.inf
-    assert np.isnan(measure_underspecification(same, same))
-    assert measure_underspecification(same, apart) == 0
+def test_fewer_members_show_the_mean_over_all_their_sets():
+    rng = np.random.default_rng(5)
+    labels, kl = rng.integers(0, 3, (6, 20)), rng.uniform(size=6)
+    sizes = [2, 3, 5, 6]
+    ambiguity, discrepancy = [], []
+    for n in sizes:
+        sets = [list(rows) for rows in itertools.combinations(range(6), n)]
+        ambiguity.append(np.mean([measure_ambiguity(labels[rows]) for rows in sets]))
+        found = [measure_discrepancy(labels[rows], int(np.argmin(kl[rows]))) for rows in sets]
+        discrepancy.append(np.mean(found))
+    np.testing.assert_allclose(ambiguity_by_size(labels, sizes), ambiguity)
+    np.testing.assert_allclose(discrepancy_by_size(labels, kl, sizes), discrepancy)

@@ -1,25 +1,20 @@
 """A rung's members as one set, and each cell's as one: how far a choice among them could matter."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from identjax.evaluation.cells import name_cells
 from identjax.evaluation.measure import AtPairs, Found, measure
 from identjax.evaluation.pair_tables import label_completions, pivot_rows
-from identjax.query import where
 from identjax.schema import TRUTH, schema_of
 from identjax.statistics.rashomon import (
     measure_ambiguity,
     measure_capacity,
     measure_discrepancy,
-    measure_underspecification,
 )
 
 EVERYONE = "all"
-STRESS_RULE = "R1"
 TABLES = {
     "sets": schema_of(
         **TRUTH, rung=str, split=str, scope=str, measure=str, value=float, members=int
@@ -29,10 +24,11 @@ TABLES = {
 
 @measure("sets", TABLES, needs="pairs")
 def measure_sets(at: AtPairs) -> Found:
-    """Measure ambiguity, discrepancy, capacity and underspecification on every split.
+    """Measure ambiguity, discrepancy and capacity on every split.
 
-    Members whose role is to select do not count. The reference of the discrepancy is the member
-    nearest to the truth.
+    All three are lower bounds of what every model within ε of the truth could show. Members whose
+    role is to select do not count. The reference of the discrepancy is the member nearest to the
+    truth.
     """
     cells = name_cells(at.members)
     scopes = {EVERYONE: range(len(at.members))} | {
@@ -56,19 +52,8 @@ def _measure_scope(
 ) -> dict[str, float]:
     labels_MxN = label_completions(ids, at.table("completions"), split)
     nearest = int(np.argmin(pivot_rows(ids, at.table("likelihood"), "kl_nats")[:, 0]))
-    found = {
+    return {
         "ambiguity": measure_ambiguity(labels_MxN),
         "discrepancy": measure_discrepancy(labels_MxN, nearest),
         "capacity": float(measure_capacity(laws_MxNxV).mean()),
     }
-    rates = {s: _rates_of(ids, at.table("rules"), s) for s in (split, "id")}
-    if split != "id" and all(rate is not None for rate in rates.values()):
-        found["underspecification"] = measure_underspecification(rates[split], rates["id"])
-    return found
-
-
-def _rates_of(ids: Sequence[str], rules: pa.Table, split: str) -> Any:
-    own = where(rules, split=split, rule=STRESS_RULE, member_id=ids)
-    if not own.num_rows or own["rate"].null_count:
-        return None
-    return pivot_rows(ids, own, "rate")[:, 0]

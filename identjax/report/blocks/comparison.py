@@ -10,11 +10,11 @@ from identjax.report.block import Block, block
 from identjax.report.blocks.rules import KEYS
 from identjax.report.format import SPLITS, interval, share
 from identjax.report.gather import CELL, SEEDS, Source
-from identjax.report.table import Column, Row, Table, number, text
+from identjax.report.table import Column, Row, Table, number, occurs, text
 from identjax.report.view import View
 from identjax.rungs import FINAL, epsilons, is_step, say
 from identjax.schema import schema_of
-from identjax.statistics.intervals import adjust_holm, contrast_paired, contrast_unpaired
+from identjax.statistics.intervals import SHARES, adjust_holm, contrast_paired, contrast_unpaired
 
 _SIDE = {"sweep": str, "mean": float, "n": int}
 SCHEMA = schema_of(
@@ -38,9 +38,10 @@ def show(views: Sequence[View]) -> Block | None:
     for row, adjusted in zip(tested, adjust_holm([r["p_value"] for r in tested]), strict=True):
         row["p_holm"] = adjusted
     caption = (
-        "Difference of the mean rates (second minus first), with a 95% interval over seeds; "
-        "“paired” where both sweeps have the same seeds. p is that of a permutation test (paired: "
-        "of signs), after Holm's adjustment over the whole table. At the smallest ε of both."
+        "Difference of the mean rates (second minus first), with a 95% interval over seeds from "
+        "five on; “paired” where both sweeps have the same seeds. p is that of a permutation test "
+        "(paired: of signs), after Holm's adjustment over the whole table; intervals are not "
+        "corrected for how many there are. At the smallest ε of both."
     )
     return Block("Comparison", tables=(Table(tuple(rows), _COLUMNS, caption, _heading),))
 
@@ -88,9 +89,10 @@ def _compare(name_a: str, a: Rates, name_b: str, b: Rates) -> Row:
     low, high, p_value = None, None, None
     if min(len(values_a), len(values_b)) > 1 and len({*values_a, *values_b}) > 1:
         if paired:
-            found = contrast_paired([b[s][0] for s in sorted(a)], [a[s][0] for s in sorted(a)])
+            first, second = ([one[s][0] for s in sorted(a)] for one in (a, b))
+            found = contrast_paired(second, first, SHARES)
         else:
-            found = contrast_unpaired(values_b, values_a)
+            found = contrast_unpaired(values_b, values_a, SHARES)
         (_, low, high, _), p_value = found
     means = [float(np.mean(values)) for values in (values_a, values_b)]
     row: Row = {"paired": paired, "low": low, "high": high, "p_value": p_value, "p_holm": None}
@@ -116,7 +118,8 @@ def _p_value(value: float | None) -> str:
 
 
 _COLUMNS = (
-    *(text(name, name) for name in CELL[1:]),
+    *(text(name, name) for name in CELL[1:-1]),
+    text(CELL[-1], CELL[-1], needed=occurs(CELL[-1])),
     Column("snapshot", lambda row: say(row["rung"]), number=False),
     Column("first", lambda row: f"{row['sweep_a']} {share(row['mean_a'])} (n = {row['n_a']})"),
     Column("second", lambda row: f"{row['sweep_b']} {share(row['mean_b'])} (n = {row['n_b']})"),

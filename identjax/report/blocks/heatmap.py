@@ -10,7 +10,7 @@ from identjax.evaluation.pair_tables import make_matrix
 from identjax.query import Floats, distinct, pairs_of, where
 from identjax.report import style
 from identjax.report.block import Block, Drawing, block
-from identjax.report.blocks.identifiability import MEASURES
+from identjax.report.blocks.curve import MEASURES
 from identjax.report.blocks.kinds import find_kinds
 from identjax.report.format import SPLITS, count
 from identjax.report.view import View

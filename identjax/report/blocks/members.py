@@ -9,7 +9,8 @@ from identjax.report.gather import CELL, Source
 from identjax.report.table import Column, Row, Table, occurs, text, varies, whole
 from identjax.report.view import View
 from identjax.rungs import epsilons
-from identjax.statistics.intervals import wilson_interval
+from identjax.statistics.binomial import clopper_pearson
+from identjax.statistics.intervals import make_interval
 
 STATUSES = ("done", "saturated", "diverged", "training", "pending")
 
@@ -29,7 +30,7 @@ def show(views: Sequence[View]) -> Block:
         "Saturated: stopped by itself at the ε it was told to stop at; done: took all its steps; "
         "diverged: frozen at its last finite state. On the right, the members that have been "
         "evaluated at a snapshot within each ε (nats per sequence); at the smallest, in brackets, "
-        "Wilson's 95% interval of the share of members that get there."
+        "Clopper and Pearson's 95% interval of the share of members that get there, from five on."
     )
     smallest = next((r for r in reversed(rungs) if any(row[f"reached_{r}"] for row in rows)), "")
     columns = (
@@ -67,7 +68,8 @@ def _count(source: Source, evaluated: set[tuple[str, str]], rungs: Sequence[str]
         row |= {name: status.count(name) for name in STATUSES}
         for rung in rungs:
             field, reached = f"reached_{rung}", sum((member, rung) in evaluated for member in ids)
-            found = wilson_interval(reached, len(ids))
+            low, high = clopper_pearson(reached, len(ids))
+            found = make_interval(reached / len(ids), float(low), float(high), len(ids))
             row |= {field: reached, f"{field}_low": found.low, f"{field}_high": found.high}
         rows.append(row)
     return rows

@@ -17,12 +17,12 @@ from identjax.report.table import Column, Row, Table, number, text, varies
 from identjax.report.view import View
 from identjax.rungs import FINAL, order, say
 from identjax.schema import schema_of
-from identjax.statistics.intervals import seed_interval
+from identjax.statistics.intervals import SHARES, seed_interval
 
 KEYS = (*CELL, "rung", "split", "rule")
 _PLACE = ("language", "split", "rule")
 BASELINES = ("chance", "eos_now", "truth")
-_MEANS = ("mean", "low", "high", "interquartile_mean", "interquartile_low", "interquartile_high")
+_MEANS = ("mean", "low", "high", "interquartile_mean")
 _RANGE = ("smallest", "largest", "mean_with_failures", "finished", "rate_finished")
 SCHEMA = schema_of(
     **dict.fromkeys(("sweep", *KEYS), str),
@@ -85,7 +85,7 @@ def _published_row(row: Row, figure: Mapping[str, Any]) -> Row:
     label = f"published: {figure.get('architecture', '')} ({figure.get('source', 'no source')})"
     taken = {name: figure.get(name) for name in ("mean", "low", "high", "smallest", "largest")}
     none = dict.fromkeys(("finished", "rate_finished", "mean_with_failures"))
-    names = {name: figure.get(name, "") for name in CHOICES} | {CHOICES[0]: label}
+    names = {name: figure.get(name, "") for name in CELL[1:]} | {CHOICES[0]: label}
     return row | none | taken | names | {"n": figure.get("n"), "members": None}
 
 
@@ -117,13 +117,9 @@ def _summarise(part: pa.Table, failures: int) -> Row:
         return row
     row |= {"mean": rates.mean(), "smallest": rates.min(), "largest": rates.max()}
     row["mean_with_failures"] = rates.sum() / (len(rates) + failures)
-    for name, trim in (("", 0.0), ("interquartile_", 0.25)):
-        found = seed_interval(rates, trim=trim, bounds=(0.0, 1.0))
-        row[f"{name}mean"] = found.value if trim else row["mean"]
-        # Equal rates say nothing of how far others may lie: the range shows that they are equal.
-        if np.ptp(rates) > 0:
-            row |= {f"{name}low": found.low, f"{name}high": found.high}
-    return row
+    row["interquartile_mean"] = seed_interval(rates, trim=0.25, bounds=SHARES).value
+    found = seed_interval(rates, bounds=SHARES)
+    return row | {"low": found.low, "high": found.high}
 
 
 def _known(part: pa.Table, column: str) -> Floats:
@@ -140,7 +136,7 @@ def _baselines(view: View) -> dict[tuple[str, ...], float]:
 
 def _order(row: Row) -> tuple[object, ...]:
     split = list(SPLITS).index(row["split"]) if row["split"] in SPLITS else len(SPLITS)
-    return order(row["rung"]), split, row["rule"], *(row[name] for name in CHOICES)
+    return order(row["rung"]), split, row["rule"], *(row[name] for name in CELL[1:])
 
 
 def name_block(row: Row) -> str:
@@ -185,7 +181,7 @@ def _counts_failures(rows: Sequence[Row]) -> bool:
 
 _COLUMNS = (
     text(CHOICES[0], CHOICES[0]),
-    *(text(name, name, needed=varies(name)) for name in CHOICES[1:]),
+    *(text(name, name, needed=varies(name)) for name in CELL[2:]),
     Column("n", _n),
     Column("mean [95%]", _mean_text),
     Column("range", _range),

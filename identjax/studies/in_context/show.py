@@ -1,7 +1,6 @@
 """In-context learning: accuracy by the number of examples, and the construction that flips it."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -53,25 +52,9 @@ def show_answers(view: View) -> Block | None:
 
 
 def _with_series(view: View) -> pa.Table:
-    """Give the rows of the members that are reported, each with the name of its series."""
-    series = name_series(view["members"].to_pylist())
+    """Give the rows of the members that are reported; a series is a cell."""
     members = reported(view["in_context"])
-    names = [series[member] for member in members["member_id"].to_pylist()]
-    return members.append_column("series", pa.array(names, pa.string()))
-
-
-def name_series(members: Sequence[Row]) -> dict[str, str]:
-    """Name each member by its cell, and by what differs in the model within an architecture."""
-    options = {row["member_id"]: json.loads(row["model"]) for row in members}
-    found = {}
-    for row in members:
-        own, architecture = options[row["member_id"]], row["architecture"]
-        like = [options[m["member_id"]] for m in members if m["architecture"] == architecture]
-        told = [field for field in own if len({str(one.get(field)) for one in like}) > 1]
-        # The first field that differs tells sizes apart: widths go together.
-        size = f" ({told[0]}={own[told[0]]})" if told else ""
-        found[row["member_id"]] = f"{row['cell']}{size}"
-    return found
+    return members.append_column("series", members["cell"])
 
 
 def _summarise(members: pa.Table) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from identjax import report
 from identjax.evaluation.measure import schemas
 from identjax.report.gather import gather
 from identjax.report.view import View
-from identjax.studies.in_context.show import name_series, order_of, say, show_answers
+from identjax.studies.in_context.show import order_of, say, show_answers
 from tests.report.files import check_page, read_csv, read_page
 from tests.report.planted import plant
 
@@ -75,13 +75,3 @@ def test_a_page_without_questions_says_nothing_of_them(tmp_path: pathlib.Path) -
     report.write(tmp_path)
     assert "in context" not in read_page(store)
     assert not (tmp_path / "report" / "tables" / "in_context.csv").exists()
-
-
-def test_sizes_of_one_architecture_are_told_apart() -> None:
-    rows = [
-        {"member_id": str(i), "architecture": name, "cell": name, "model": model}
-        for i, (name, model) in enumerate(
-            [("lstm", '{"hidden": 8}'), ("lstm", '{"hidden": 16}'), ("gru", '{"hidden": 8}')]
-        )
-    ]
-    assert list(name_series(rows).values()) == ["lstm (hidden=8)", "lstm (hidden=16)", "gru"]
