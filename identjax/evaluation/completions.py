@@ -1,6 +1,7 @@
 """Continuations of the same prompts by every member of a stack."""
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,8 +47,15 @@ def _complete(
 
 def _state_bytes(stack: Predictor) -> float:
     """Estimate what generating one continuation of one member keeps, in bytes."""
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), stack)
+    leaves, made_of = jax.tree.flatten(stack)
+    return _bytes_of(made_of, tuple((leaf.shape[1:], np.dtype(leaf.dtype)) for leaf in leaves))
+
+
+@functools.cache
+def _bytes_of(made_of: Any, shapes: tuple[tuple[tuple[int, ...], np.dtype[Any]], ...]) -> float:
+    # Tracing a model takes longer than asking it: once for each shape.
+    one = jax.tree.unflatten(made_of, [jax.ShapeDtypeStruct(*shape) for shape in shapes])
     state = jax.eval_shape(lambda predictor: predictor.start(), one)
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)]
     # The loop holds the state twice, and the tokens.
-    return 3.0 * sum(sizes) + 4.0 * stack.max_length
+    return 3.0 * sum(sizes) + 4.0 * one.max_length

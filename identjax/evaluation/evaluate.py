@@ -248,6 +248,7 @@ class Evaluation:
             self.prompts.judged(truth, splits),
             rung,
             stacks,
+            self.sizes,
             [self.members[member] for member in ids],
             lambda name: where(self.tables[name], rung=rung, member_id=ids),
         )

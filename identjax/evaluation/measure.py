@@ -65,11 +65,12 @@ class AtPairs(AtTruth):
     """Members of a truth at a rung, to be compared: stacks by group, and what stands of them.
 
     `members` are their rows of members.parquet, by id; `table` gives their rows of a table at this
-    rung.
+    rung. `group_sizes` is how many members each group has in all, so that few widths are compiled.
     """
 
     rung: str
     stacks: Stacks
+    group_sizes: Mapping[str, int]
     members: Sequence[Mapping[str, Any]]
     table: Callable[[str], pa.Table]
 
@@ -83,9 +84,17 @@ class AtPairs(AtTruth):
         """Log p of the next token after the prompts of each split, [M, N, V], by member id."""
         splits = list(self.prompts)
         together = np.concatenate([self.prompts[split] for split in splits])
-        found = {group: laws_after(stack, together) for group, (_, stack) in self.stacks.items()}
         ends = np.cumsum([len(self.prompts[split]) for split in splits])[:-1]
-        return dict(zip(splits, np.split(self.in_order(found), ends, 1), strict=True))
+        return dict(zip(splits, np.split(self.ask(laws_after, together), ends, 1), strict=True))
+
+    def ask(self, laws: Callable[..., np.ndarray], tokens_NxT: Tokens) -> np.ndarray:
+        """Ask the members of every group for their laws of some tokens, [M, …], by member id."""
+        return self.in_order(
+            {
+                group: laws(stack, tokens_NxT, self.group_sizes[group])
+                for group, (_, stack) in self.stacks.items()
+            }
+        )
 
     def in_order(self, by_group: Mapping[str, np.ndarray]) -> np.ndarray:
         """Put the arrays of all groups together, [M, …], by member id."""

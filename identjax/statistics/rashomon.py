@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+# Steps of the capacity grow by this factor while they gain, and no weight falls faster than that.
+STRETCH, LONGEST = 1.5, -30.0
+
 
 def measure_ambiguity(labels_MxN: np.ndarray) -> float:
     """Share of prompts that some member completes otherwise than the reference does.
@@ -89,9 +92,9 @@ def measure_capacity(
 ) -> np.ndarray:
     """Rashomon capacity of each prompt in nats, [N]: how much a next token can tell of its member.
 
-    C_n = max_w Σ_m w_m KL(p_mn ‖ Σ_k w_k p_kn), by Blahut–Arimoto, to within `tolerance` below
-    the truth; 0 where all members agree, log of the number of laws where they are disjoint. Hsu
-    and Calmon 2022, arXiv 2206.01295.
+    C_n = max_w Σ_m w_m KL(p_mn ‖ Σ_k w_k p_kn), by Blahut–Arimoto with lengthening steps, to
+    within `tolerance` below the truth; 0 where all members agree, log of the number of laws where
+    they are disjoint. Hsu and Calmon 2022, arXiv 2206.01295.
 
     >>> half, one = np.log([0.5, 0.5]), np.log([1.0, 1e-300])
     >>> same, apart = np.stack([half, half]), np.stack([half, one])
@@ -102,21 +105,35 @@ def measure_capacity(
     p_NxMxV = np.exp(log_p_NxMxV)
     entropy_NxM = -np.where(p_NxMxV > 0, p_NxMxV * np.maximum(log_p_NxMxV, -1e300), 0).sum(-1)
     n, m, _ = p_NxMxV.shape
-    weights_NxM, lower_N, open_N = np.full((n, m), 1 / m), np.zeros(n), np.arange(n)
+    weights_NxM, best_N, open_N = np.full((n, m), 1 / m), np.zeros(n), np.arange(n)
+    kept_NxM, kept_gains_NxM, stride_Nx1 = weights_NxM, np.zeros((n, m)), np.ones((n, 1))
+    lower_N = np.full(n, -np.inf)
     for _ in range(most_rounds):
-        mean_NxV = np.matmul(weights_NxM[:, None], p_NxMxV)[:, 0]
-        log_mean_NxV = np.log(np.where(mean_NxV > 0, mean_NxV, 1))
-        gains_NxM = -entropy_NxM - np.matmul(p_NxMxV, log_mean_NxV[..., None])[..., 0]
-        top_Nx1 = gains_NxM.max(1, keepdims=True)
-        scaled_NxM = weights_NxM * np.exp(gains_NxM - top_Nx1)
-        total_Nx1 = scaled_NxM.sum(1, keepdims=True)
-        weights_NxM = scaled_NxM / total_Nx1
-        lower_N[open_N] = (np.log(total_Nx1) + top_Nx1)[:, 0]
-        # log Σ w e^gain and max gain hold the capacity between them.
-        on_N = -np.log(total_Nx1[:, 0]) > tolerance
+        gains_NxM = _information(weights_NxM, p_NxMxV) - entropy_NxM
+        found_N = (weights_NxM * gains_NxM).sum(1)
+        # A long step that lost ground is taken back; one of length 1 never does.
+        worse_Nx1 = (found_N < lower_N)[:, None]
+        kept_NxM = np.where(worse_Nx1, kept_NxM, weights_NxM)
+        kept_gains_NxM = np.where(worse_Nx1, kept_gains_NxM, gains_NxM)
+        stride_Nx1 = np.where(worse_Nx1, 1, STRETCH * stride_Nx1)
+        best_N[open_N] = lower_N = np.maximum(lower_N, found_N)
+        top_Nx1 = kept_gains_NxM.max(1, keepdims=True)
+        # Σ w gain and max gain hold the capacity between them.
+        on_N = top_Nx1[:, 0] - lower_N > tolerance
         if not on_N.any():
             break
+        steps_NxM = np.maximum(stride_Nx1 * (kept_gains_NxM - top_Nx1), LONGEST)
+        weights_NxM = kept_NxM * np.exp(steps_NxM)
+        weights_NxM /= weights_NxM.sum(1, keepdims=True)
         if not on_N.all():
-            open_N, weights_NxM = open_N[on_N], weights_NxM[on_N]
-            p_NxMxV, entropy_NxM = p_NxMxV[on_N], entropy_NxM[on_N]
-    return np.maximum(lower_N, 0)
+            open_N, lower_N, stride_Nx1 = open_N[on_N], lower_N[on_N], stride_Nx1[on_N]
+            weights_NxM, p_NxMxV, entropy_NxM = weights_NxM[on_N], p_NxMxV[on_N], entropy_NxM[on_N]
+            kept_NxM, kept_gains_NxM = kept_NxM[on_N], kept_gains_NxM[on_N]
+    return np.maximum(best_N, 0)
+
+
+def _information(weights_NxM: np.ndarray, p_NxMxV: np.ndarray) -> np.ndarray:
+    """Give −Σ_v p_mv log Σ_k w_k p_kv for each member."""
+    mean_NxV = np.matmul(weights_NxM[:, None], p_NxMxV)[:, 0]
+    log_mean_NxV = np.log(np.where(mean_NxV > 0, mean_NxV, 1))
+    return np.asarray(-np.matmul(p_NxMxV, log_mean_NxV[..., None])[..., 0])

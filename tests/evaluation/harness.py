@@ -104,4 +104,12 @@ def rows(run: Any, name: str, **values: Any) -> list[dict[str, Any]]:
 def pairs_at(stacks: Stacks) -> AtPairs:
     """Give members to be compared, with nothing known of them."""
     truth = Truth("L3", LANG.max_length, "{}", (), ())
-    return AtPairs(truth, {}, "final", stacks, [], lambda name: None)
+    return AtPairs(
+        truth,
+        {},
+        "final",
+        stacks,
+        {group: len(ids) for group, (ids, _) in stacks.items()},
+        [],
+        lambda name: None,
+    )

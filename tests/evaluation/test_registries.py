@@ -55,7 +55,9 @@ def check(language, name):
     for row in call("baselines", AtTruth(truth, prompts))["baselines"].to_pylist():
         assert (row["rate"] is None) <= bool(row["reason"] or not row["prompts"])
     both = {split: tokens for split, tokens in prompts.items() if split != "bos"}
-    pairs = AtPairs(truth, both, "final", {"g": (IDS, stack)}, [], found.__getitem__)
+    pairs = AtPairs(
+        truth, both, "final", {"g": (IDS, stack)}, {"g": len(IDS)}, [], found.__getitem__
+    )
     values = call("pairwise", pairs)["pairwise"]["value"].to_numpy()
     assert (values >= 0).all()
     assert np.isfinite(values).all()

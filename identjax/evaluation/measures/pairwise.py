@@ -54,10 +54,8 @@ def _compare_sequences(at: AtPairs) -> dict[str, np.ndarray]:
     open_NxT = ~(np.cumsum(tokens_NxT == vocabulary.eos, 1) > 0)
     open_NxT &= tokens_NxT != vocabulary.pad
     weights_K = np.broadcast_to(weights_N[:, None], tokens_NxT.shape)[open_NxT]
-    kept = {
-        group: laws_along(stack, tokens_NxT)[:, open_NxT] for group, (_, stack) in at.stacks.items()
-    }
-    return _named("seq", measure_divergences(at.in_order(kept), weights_K))
+    laws_MxKxV = at.ask(laws_along, tokens_NxT)[:, open_NxT]
+    return _named("seq", measure_divergences(laws_MxKxV, weights_K))
 
 
 def _compare_behaviour(at: AtPairs, split: str) -> dict[str, np.ndarray]:
