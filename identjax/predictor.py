@@ -126,28 +126,27 @@ def complete(
 
 @jax.jit
 def complete_stack(
-    stack: Predictor, prompts_NxP: jax.Array, keys_M: jax.Array | None = None
+    stack: Predictor,
+    prompts_NxP: jax.Array,
+    keys_M: jax.Array | None = None,
+    lengths_N: jax.Array | None = None,
 ) -> Completions:
     """Continue the same prompts with every member of a stack: tokens [M, N, L+2], finished [M, N].
 
     A continuation that has max_length symbols without EOS, or that a dead truth cannot continue,
     is filled with PAD and is not finished. The loop is outermost and stops when every continuation
     of every member is finished, because a vmapped while loop would copy its whole carry each time.
+    Prompts of several lengths have PAD behind them, and `lengths_N` has the tokens of each.
     """
-    length = stack.max_length + 2
-    eos, pad = stack.vocabulary.eos, stack.vocabulary.pad
+    length, (eos, pad) = stack.max_length + 2, (stack.vocabulary.eos, stack.vocabulary.pad)
     n, p = _measure_prompts(prompts_NxP, length)
+    read = p if lengths_N is None else 1
+    given_1xN = jnp.full((1, n), read) if lengths_N is None else lengths_N[None]
     m = jax.tree.leaves(stack)[0].shape[0]
     advance = _over_members_and_rows(lambda one, state, token: one.advance(state, token))
     log_probs = _over_members_and_rows(lambda one, state: one.log_probs(state))
-    begin = _over_members_and_rows(lambda one, _: one.start())
     prompts_MxNxP = jnp.broadcast_to(prompts_NxP, (m, n, p))
-
-    def prefill(state: State, token_MxN: jax.Array) -> tuple[State, None]:
-        return advance(stack, state, token_MxN), None
-
-    state = begin(stack, jnp.zeros((m, n), jnp.int32))
-    state, _ = lax.scan(prefill, state, jnp.moveaxis(prompts_MxNxP, 2, 0))
+    state = _read(stack, prompts_MxNxP[:, :, :read])
     tokens = jnp.full((m, n, length), pad, jnp.int32).at[:, :, :p].set(prompts_MxNxP)
 
     def unfinished(carry: tuple[Any, ...]) -> jax.Array:
@@ -156,10 +155,11 @@ def complete_stack(
 
     def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         t, state, tokens, finished_MxN = carry
-        log_p_MxNxV = log_probs(stack, state)
-        token_MxN = _choose(log_p_MxNxV, keys_M, t)
+        log_p_MxNxV, told_1xN = log_probs(stack, state), t < given_1xN
+        token_MxN = lax.dynamic_index_in_dim(tokens, t, 2, keepdims=False)
+        token_MxN = jnp.where(told_1xN, token_MxN, _choose(log_p_MxNxV, keys_M, t))
         ends_MxN = ~finished_MxN & (token_MxN == eos)
-        dead_MxN = (log_p_MxNxV == -jnp.inf).all(-1)
+        dead_MxN = (log_p_MxNxV == -jnp.inf).all(-1) & ~told_1xN
         stop_MxN = finished_MxN | dead_MxN | ((t == length - 1) & ~ends_MxN)
         token_MxN = jnp.where(stop_MxN, pad, token_MxN)
         tokens = lax.dynamic_update_index_in_dim(tokens, token_MxN, t, 2)
@@ -167,9 +167,21 @@ def complete_stack(
 
     done_MxN = (prompts_MxNxP == eos).any(-1)
     _, _, tokens, finished_MxN = lax.while_loop(
-        unfinished, step, (jnp.int32(p), state, tokens, done_MxN)
+        unfinished, step, (jnp.int32(read), state, tokens, done_MxN)
     )
     return Completions(tokens, finished_MxN)
+
+
+def _read(stack: Predictor, prompts_MxNxP: jax.Array) -> State:
+    """Give the states of every member after every prompt."""
+    advance = _over_members_and_rows(lambda one, state, token: one.advance(state, token))
+    begin = _over_members_and_rows(lambda one, _: one.start())
+    state = begin(stack, jnp.zeros_like(prompts_MxNxP[:, :, 0]))
+
+    def step(state: State, token_MxN: jax.Array) -> tuple[State, None]:
+        return advance(stack, state, token_MxN), None
+
+    return lax.scan(step, state, jnp.moveaxis(prompts_MxNxP, 2, 0))[0]
 
 
 def _measure_prompts(prompts_NxP: jax.Array, length: int) -> tuple[int, int]:

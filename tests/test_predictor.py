@@ -76,6 +76,25 @@ def test_a_stack_completes_as_its_members_do(
     assert ((tokens < v.eos).sum(-1) <= LENGTH).all()
 
 
+@pytest.mark.parametrize("sampled", [False, True])
+def test_prompts_of_several_lengths_are_continued_as_those_of_each(
+    truth: languages.Language, stack: models.Learner, sampled: bool
+) -> None:
+    v = truth.vocabulary
+    texts = ["b", "", "aab", "ab", "a" * LENGTH, "ba"]
+    lengths = np.array([len(text) + 1 for text in texts], np.int32)
+    prompts = np.full((len(texts), LENGTH + 2), v.pad, np.int32)
+    for row, text in enumerate(texts):
+        prompts[row, : lengths[row]] = [v.bos, *v.encode(text)]
+    keys = jax.random.split(jax.random.key(1), 3) if sampled else None
+    together = complete_stack(stack, prompts, keys, lengths)
+    for length in set(lengths.tolist()):
+        alone = complete_stack(stack, prompts[:, :length], keys)
+        rows = lengths == length
+        for whole, part in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(np.asarray(whole)[:, rows], np.asarray(part)[:, rows])
+
+
 def test_samples_of_a_learner_follow_its_law(
     truth: languages.Language, stack: models.Learner
 ) -> None:

@@ -22,27 +22,38 @@ class Continuations(NamedTuple):
 
 
 def complete_members(
-    stack: Predictor, prompts_NxP: Tokens, seed: int | None = None, members: int | None = None
+    stack: Predictor,
+    prompts_NxP: Tokens,
+    seed: int | None = None,
+    members: int | None = None,
+    lengths_N: npt.NDArray[np.int64] | None = None,
 ) -> Continuations:
     """Continue prompts greedily, or by sampling with a seed.
 
     With a seed all members draw with the same random numbers, so that equal laws give equal
-    completions; the numbers depend on the seed, the prompt's row and the position alone.
+    completions; the numbers depend on the seed, the prompt's row and the position alone. Prompts of
+    several lengths have PAD behind them, and `lengths_N` has the tokens of each.
     """
     need = len(prompts_NxP) * _state_bytes(stack)
-    sampled = () if seed is None else (np.uint32(seed),)
+    how = (
+        None if seed is None else np.uint32(seed),
+        None if lengths_N is None else np.asarray(lengths_N, np.int32),
+    )
     prompts = np.asarray(prompts_NxP, np.int32)
-    found = map_members(_complete, stack, prompts, *sampled, member_bytes=need, members=members)
+    found = map_members(_complete, stack, prompts, *how, member_bytes=need, members=members)
     return Continuations(*found)
 
 
 def _complete(
-    stack: Predictor, prompts_NxP: jax.Array, seed: jax.Array | None = None
+    stack: Predictor,
+    prompts_NxP: jax.Array,
+    seed: jax.Array | None,
+    lengths_N: jax.Array | None,
 ) -> Completions:
     if seed is None:
-        return complete_stack(stack, prompts_NxP)
+        return complete_stack(stack, prompts_NxP, None, lengths_N)
     keys_M = jnp.broadcast_to(key_for(seed, Purpose.EVALUATE), (count_members(stack),))
-    return complete_stack(stack, prompts_NxP, keys_M)
+    return complete_stack(stack, prompts_NxP, keys_M, lengths_N)
 
 
 def _state_bytes(stack: Predictor) -> float:

@@ -22,7 +22,8 @@ from identjax.vocabulary import Vocabulary
 class Definition(abc.ABC):
     """The definition of a language, on the host: frozen, hashable, exact numbers in float64.
 
-    Fields after max_length are the language's options. A language is added by one file.
+    Fields after max_length are the language's options. A language is added by one file. Every
+    string keeps the rules, unless the language is `noisy`.
     """
 
     max_length: int
@@ -31,6 +32,7 @@ class Definition(abc.ABC):
     prompt_length: ClassVar[int] = 8
     completion_from: ClassVar[int | None] = None
     why_no_rules: ClassVar[str] = ""
+    noisy: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.check()

@@ -18,8 +18,8 @@ class Finding:
     """One language: how many members are close to the truth, and what those do elsewhere.
 
     `close` have a snapshot whose KL to the truth, evaluated anew, is below ε; `perfect` are those
-    of them that keep on every judged prompt in distribution every rule that the truth keeps
-    there, or None where no prompt was judged; `rates` are theirs out of distribution, and
+    of them whose greedy completion of every prefix that the truth can produce is a string of the
+    truth, or None where that was not judged; `rates` are theirs out of distribution, and
     `otherwise` is what a block says instead where no rule was judged there.
     """
 
@@ -57,8 +57,8 @@ def find(source: Source, language: str) -> Finding:
         at = where(likelihood, rung=rung)
         close = set(at.filter(floats(at, "kl_nats") < float(rung))["member_id"].to_pylist())
     rows = where(rules, rung=rung or FINAL, member_id=close)
-    broken = _broken_by_the_truth(source, language)
-    perfect = _perfect(without(where(rows, split="id"), rule=broken))
+    contexts = where(source.tables["contexts"], rung=rung or FINAL, member_id=close)
+    perfect = _perfect(contexts, rows, close, _broken_by_the_truth(source, language))
     ood = where(rows, split="ood", rule=rule, member_id=perfect or close)
     rates = floats(ood, "rate")
     return Finding(
@@ -73,6 +73,19 @@ def find(source: Source, language: str) -> Finding:
     )
 
 
+def _perfect(
+    contexts: pa.Table, rules: pa.Table, close: set[str], broken: set[str]
+) -> set[str] | None:
+    """Give those that are never wrong after what the truth can produce, None where none is judged.
+
+    An evaluation that has not looked at all prefixes has the judged prompts, of one length, and
+    there the rules that the truth itself keeps.
+    """
+    if close <= set(distinct(contexts, "member_id")):
+        return _always(contexts, "kept")
+    return _always(without(where(rules, split="id"), rule=broken), "rate")
+
+
 def _broken_by_the_truth(source: Source, language: str) -> set[str]:
     """Give the rules that the truth's own completions break in distribution, as R2c of L1 is."""
     rows = where(source.tables["baselines"], language=language, baseline="truth", split="id")
@@ -80,11 +93,11 @@ def _broken_by_the_truth(source: Source, language: str) -> set[str]:
     return {rule for rule, rate in rates if rate < 1}
 
 
-def _perfect(rows: pa.Table) -> set[str] | None:
-    judged = rows.filter(pc.is_finite(rows["rate"]))
+def _always(rows: pa.Table, column: str) -> set[str] | None:
+    judged = rows.filter(pc.is_finite(rows[column]))
     if not judged.num_rows:
         return None
-    short = judged.filter(pc.less(judged["rate"], 1))
+    short = judged.filter(pc.less(judged[column], 1))
     return {*distinct(judged, "member_id")} - {*distinct(short, "member_id")}
 
 
