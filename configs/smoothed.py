@@ -1,10 +1,10 @@
 """How much the loss allows: a^n b^n with a little noise, so that no prompt is impossible.
 
-Claim: after a prompt s that a string of the truth begins with by probability p(s), a member within ε
-of the truth is at most ε / p(s) from the truth's law; members use that room: the less probable
-a prompt, the further they are apart at equal loss.
+Claim: a member within ε of the truth is within ε / p(s) of it after a prompt s that a string begins
+with by probability p(s). Members use that room: at equal loss they part after improbable prompts.
 Command: python -m launch.sweep --config=configs/smoothed.py --workdir=results/smoothed
-Expected: 192 members; about an hour on two cores. `--config=configs/smoothed.py:smoke` has 16.
+Expected: 96 members, at 10%, 1% and 0.1% noise; about two hours on two cores. With
+`--config=configs/smoothed.py:smoke` 16 members at 1%; about four minutes.
 """
 
 from ml_collections import ConfigDict
@@ -34,7 +34,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data_seed = 0
     config.smoke = variant == "smoke"
     config.batch = 64 if config.smoke else 128
-    config.steps = 2500 if config.smoke else 10000
+    config.steps = 4000 if config.smoke else 10000
     return config
 
 
@@ -43,7 +43,7 @@ def get_sweep(smoke: bool = False) -> list[dict[str, object]]:
     architecture = zipped(
         axis("architecture", ["transformer", "lstm"]), axis("learning_rate", [3e-3, 1e-2])
     )
-    members = product(architecture, axis("init_seed", range(8 if smoke else 32)))
+    members = product(architecture, axis("init_seed", range(8 if smoke else 16)))
     if smoke:
         return members
     return product(axis("language_options.smoothed.weight", [0.1, 0.01, 0.001]), members)

@@ -75,15 +75,15 @@ def test_prompts_are_told_by_whether_the_loss_binds(
     check_page(store)
     page = read_page(store)
     # √(2 · 0.01 · 2^k) is below 1 up to k = 5, and half of it is reached.
-    said = (
-        "at ε = 0.01, what two members write next differs by a total variation of up to 0.40 where "
-        "the loss binds (6 prompts)"
-    )
-    rest = "0.50 where a prompt is too improbable for the loss to bind (6 prompts)"
-    assert f"A{said[1:]}" in page
-    assert rest in page
-    assert ("0.90 on impossible prompts (40 prompts)" in page) == (impossible > 0)
-    assert (said in written.headline) == (impossible == 0)
+    for part in (
+        "ε = 0.01: two members (66 pairs) differ in what they write next, in total variation, by",
+        "up to 0.40 after 6 prompts probable enough for the loss to bound it (p(s) &gt; 2ε);",
+        "by up to 0.50 after 6 prompts too improbable for that (p(s) ≤ 2ε)",
+    ):
+        assert part in page
+    assert ("; by up to 0.90 after 40 prompts impossible (p(s) = 0)." in page) == (impossible > 0)
+    half = "of up to 0.40 after prompts likelier than 2ε, and of up to 0.50 after rarer ones"
+    assert (half in written.headline) == (impossible == 0)
     rows = read_csv(store, "allowance")
     assert {row["rung"] for row in rows} == {"0.1", "0.01"}
     assert len(rows) == 2 * (24 + impossible)

@@ -11,14 +11,19 @@ from identjax.evaluation.measures.allowance import MEMBERS, PAIRS
 from identjax.query import distinct, floats, where
 from identjax.report import style
 from identjax.report.block import Block, Drawing, block
-from identjax.report.format import count, share
+from identjax.report.format import count, share, span
 from identjax.report.table import Column, Row, Table, number, text, whole
 from identjax.report.view import View
 from identjax.rungs import epsilons, order, say
 from identjax.schema import schema_of
 
-# Where the loss leaves a prompt: what it allows is below the largest TV, all of it, or no matter.
-BOUND, FREE, IMPOSSIBLE = "the loss binds", "the loss allows anything", "impossible"
+# What the bound on a pair says of a prompt: something below 1, nothing, or there is none.
+BOUND, FREE, IMPOSSIBLE = "p(s) > 2ε", "p(s) ≤ 2ε", "p(s) = 0"
+_TOLD = {
+    BOUND: "probable enough for the loss to bound it",
+    FREE: "too improbable for that",
+    IMPOSSIBLE: "impossible",
+}
 MOST_RUNGS = 3
 _NUMBERS = ("neg_log_p", "median", "largest", "envelope", "used")
 SCHEMA = schema_of(
@@ -46,21 +51,20 @@ def show(view: View) -> Block | None:
         whole("pairs", "n"),
     )
     caption = (
-        "TV: total variation between two members' laws of the next token, 0 for one law and 1 "
-        "for laws that have nothing in common. Typical: the median over prompts of the median over "
-        "pairs. Largest: over all of them. The loss binds where p(s) > 2ε; below that it allows "
-        "any two laws."
+        "TV: total variation between two members' laws of the next token, 0 for one law and 1 for "
+        "laws that have nothing in common. Typical: the median over prompts of the median over "
+        "pairs. Largest: over all of them. Members within ε differ by at most √(2ε / p(s)), which "
+        "is below 1 where p(s) > 2ε."
     )
     table = Table(tuple(summary), columns, caption)
     rows = tuple(
         view.about | {name: row[name] for name in SCHEMA.names[2:]} for row in found.to_pylist()
     )
     last = [row for row in summary if row["rung"] == rungs[-1]]
-    said = _say(last, rungs[-1])
-    headline = said if not where(found, split="ood").num_rows else ""
+    headline = "" if where(found, split="ood").num_rows else _sum_up(last)
     return Block(
         "How much the loss allows",
-        (f"{said[0].upper()}{said[1:]}.",),
+        (_say(last),),
         (_draw(view, found, rungs),),
         tables=(table,),
         rows=rows,
@@ -106,25 +110,30 @@ def summarise(pairs: pa.Table) -> list[Row]:
     return rows
 
 
-def _say(rows: Sequence[Row], rung: str) -> str:
-    """Say how far two members are apart where the loss binds and where it does not."""
-    where_to = {
-        BOUND: "where the loss binds",
-        FREE: "where a prompt is too improbable for the loss to bind",
-        IMPOSSIBLE: "on impossible prompts",
-    }
+def _say(rows: Sequence[Row]) -> str:
+    """Say how far two members are apart, from the prompts that the loss settles to the others."""
     told = [
-        f"{share(row['largest'])} {where_to[row['where']]} ({count(row['prompts'], 'prompt')})"
+        f"by up to {share(row['largest'])} after {count(row['prompts'], 'prompt')} "
+        f"{_TOLD[row['where']]} ({row['where']})"
         for row in rows
     ]
     return (
-        f"at {say(rung)}, what two members write next differs by a total variation of up to "
-        f"{_join(told)}"
+        f"{say(rows[0]['rung'])[0].upper()}{say(rows[0]['rung'])[1:]}: two members "
+        f"({count(rows[0]['n'], 'pair')}) differ in what they write next, in total variation, "
+        f"{'; '.join(told)}."
     )
 
 
-def _join(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _sum_up(rows: Sequence[Row]) -> str:
+    """Say in half a sentence how much further members part where the loss does not look."""
+    largest = {row["where"]: share(row["largest"]) for row in rows}
+    if set(largest) != {BOUND, FREE}:
+        return ""
+    return (
+        "two of them differ in what they write next by a total variation of up to "
+        f"{largest[BOUND]} after prompts likelier than 2ε, and of up to {largest[FREE]} after "
+        "rarer ones"
+    )
 
 
 def _draw(view: View, found: pa.Table, rungs: Sequence[str]) -> Drawing:
@@ -133,10 +142,11 @@ def _draw(view: View, found: pa.Table, rungs: Sequence[str]) -> Drawing:
     looks = dict(zip(rungs, style.looks(rungs).values(), strict=True))
     finite = floats(found, "neg_log_p")
     end = float(finite[finite < np.inf].max())
-    for rung in rungs:
-        here = where(found, rung=rung)
-        _draw_kind(upper, where(here, kind=MEMBERS), looks[rung])
-        _draw_kind(lower, where(here, kind=PAIRS), looks[rung])
+    for place, rung in enumerate(rungs):
+        # Marks of one prompt stand side by side, to the right, where more is allowed.
+        here, aside = where(found, rung=rung), 0.012 * place * max(end, 1.0)
+        _draw_kind(upper, where(here, kind=MEMBERS), looks[rung], aside)
+        _draw_kind(lower, where(here, kind=PAIRS), looks[rung], aside)
     _limit(upper, where(found, kind=MEMBERS))
     lower.set_ylim(-0.03, 1.05)
     right = _draw_impossible(lower, where(found, split="ood"), looks, end)
@@ -151,10 +161,10 @@ def _draw(view: View, found: pa.Table, rungs: Sequence[str]) -> Drawing:
     }
     style.write_legend(figure, named)
     title = f"{view.language}: divergence after a prompt against its probability"
-    return style.finish(figure, view.name("allowance"), title, _caption(found, rungs))
+    return style.finish(figure, view.name("allowance"), title, _caption(view, found, rungs))
 
 
-def _draw_kind(axes: Axes, rows: pa.Table, look: style.Look) -> None:
+def _draw_kind(axes: Axes, rows: pa.Table, look: style.Look, aside: float) -> None:
     """Draw the largest value after each context, and the bound."""
     x = floats(rows, "neg_log_p")
     known = x < np.inf
@@ -163,7 +173,9 @@ def _draw_kind(axes: Axes, rows: pa.Table, look: style.Look) -> None:
     )
     by_x = np.argsort(x)
     axes.plot(x[by_x], bound[by_x], color=look.colour, lw=1.2)
-    axes.plot(x, largest, ls="", marker=look.marker, ms=3, mew=0, color=look.colour, alpha=0.55)
+    axes.plot(
+        x + aside, largest, ls="", marker=look.marker, ms=3, mew=0, color=look.colour, alpha=0.55
+    )
 
 
 def _limit(axes: Axes, rows: pa.Table) -> None:
@@ -180,7 +192,7 @@ def _draw_impossible(axes: Axes, rows: pa.Table, looks: dict[str, style.Look], e
     """Draw prompts of probability zero in a band at the right; give where the axis ends."""
     width = max(end, 1.0)
     if not rows.num_rows:
-        return end + 0.03 * width
+        return end + 0.06 * width
     first, last = end + 0.12 * width, end + 0.42 * width
     axes.axvspan(first - 0.04 * width, last + 0.04 * width, color=style.INK, alpha=0.07, lw=0)
     axes.text((first + last) / 2, 1.06, "impossible", ha="center", va="bottom", fontsize=9)
@@ -206,19 +218,22 @@ def _label_probabilities(axes: Axes, end: float) -> None:
     axes.minorticks_off()
 
 
-def _caption(found: pa.Table, rungs: Sequence[str]) -> str:
+def _caption(view: View, found: pa.Table, rungs: Sequence[str]) -> str:
     members = [row["n"] for row in where(found, kind=MEMBERS).to_pylist()]
-    contexts = len(distinct(where(found, split="id"), "context"))
+    shown = len(distinct(where(found, split="id"), "context"))
+    known = max(view["contexts"]["contexts"].to_pylist(), default=shown)
+    whose = f"{shown:,}" if known <= shown else f"{shown:,} of {known:,}"
     text = (
-        f"Each mark is a prompt s ({contexts} with which a string can begin), at the largest value "
-        f"over n = {_span(members)} members or over their pairs. Lines: what the loss allows, "
-        "ε / p(s) above and √(2ε / p(s)) below, at most 1; no member can be above them."
+        f"Each mark is a prompt s ({whose} that a string can begin with), at the largest value "
+        f"over n = {span(members)} members or over their pairs; those of several ε stand side by "
+        "side. Lines: the most that a KL of ε allows, ε / p(s) above and √(2ε / p(s)) below, "
+        "at most 1."
     )
     impossible = distinct(where(found, split="ood"), "context")
     if impossible:
         text += (
             f" At the right, {count(len(impossible), 'prompt')} of probability 0, where the loss "
-            "allows anything and the truth has no law to be far from."
+            "allows anything, and the truth has no law to be far from."
         )
     used = floats(where(found, kind=MEMBERS, rung=rungs[-1]), "used")
     if np.isfinite(used).any():
@@ -227,8 +242,3 @@ def _caption(found: pa.Table, rungs: Sequence[str]) -> str:
             "the KL of a member."
         )
     return text
-
-
-def _span(values: Sequence[int]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
