@@ -115,3 +115,14 @@ def test_rule_extrapolation_crosses_everything_and_its_block_touches_everything(
     assert {architecture for _, architecture in pairs} == architectures
     assert set(pairs.values()) == {8}
     assert len(block.members) == 96
+
+
+def test_smoothed_crosses_architectures_and_seeds_at_several_shares_of_noise() -> None:
+    path = ROOT / "configs" / "smoothed.py"
+    for variant, arms, seeds in ((), 6, 16), (("smoke",), 2, 8):
+        plan = plan_of(request_of(path, *variant))
+        cells = collections.Counter(
+            (json.dumps(m.language_options), m.architecture) for m in plan.members
+        )
+        assert (len(cells), set(cells.values())) == (arms, {seeds})
+        assert all(m.truth.support() is not None for m in plan.members)

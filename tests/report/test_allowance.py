@@ -76,8 +76,8 @@ def test_prompts_are_told_by_whether_the_loss_binds(
     page = read_page(store)
     # √(2 · 0.01 · 2^k) is below 1 up to k = 5, and half of it is reached.
     for part in (
-        "ε = 0.01: two members (66 pairs) differ in what they write next, in total variation, by",
-        "up to 0.40 after 6 prompts probable enough for the loss to bound it (p(s) &gt; 2ε);",
+        "At ε = 0.01, two members (66 pairs) differ in what they write next, in total variation,",
+        "by up to 0.40 after 6 prompts probable enough for the loss to bound it (p(s) &gt; 2ε);",
         "by up to 0.50 after 6 prompts too improbable for that (p(s) ≤ 2ε)",
     ):
         assert part in page

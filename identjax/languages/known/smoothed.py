@@ -17,11 +17,11 @@ from identjax.languages.rules import Rule
 @register("smoothed")
 @dataclasses.dataclass(frozen=True)
 class Smoothed(AutomatonDefinition):
-    """A string of another language (`base`), or now and then (`weight`) one of pure noise.
+    """A string of another language, or now and then one of pure noise; no string is impossible.
 
-    p(x) = (1 − w) p_base(x) + w / ((L+1) A^|x|): noise has a length uniform on 0..L, and each of
-    its symbols is uniform on the A of the alphabet. Every string is possible, and one that the
-    base rules out has a known, small probability. State: that of the base (or none), the length.
+    p(x) = (1 − w) p_base(x) + w / ((L+1) A^|x|) with w = `weight`: noise has a length uniform on
+    0..L, and each of its symbols is uniform on the A of the alphabet. What the base rules out has
+    a known, small probability. State: that of the base (or none), the length.
 
     >>> Smoothed(10, base="L3", weight=0.01).count
     2047

@@ -14,7 +14,7 @@ from identjax.report.block import Block, Drawing, block
 from identjax.report.format import count, share, span
 from identjax.report.table import Column, Row, Table, number, text, whole
 from identjax.report.view import View
-from identjax.rungs import epsilons, order, say
+from identjax.rungs import epsilons, is_epsilon, order, say
 from identjax.schema import schema_of
 
 # What the bound on a pair says of a prompt: something below 1, nothing, or there is none.
@@ -117,10 +117,11 @@ def _say(rows: Sequence[Row]) -> str:
         f"{_TOLD[row['where']]} ({row['where']})"
         for row in rows
     ]
+    rung = rows[0]["rung"]
+    place = f"At {say(rung)}" if is_epsilon(rung) else "Where they stopped"
     return (
-        f"{say(rows[0]['rung'])[0].upper()}{say(rows[0]['rung'])[1:]}: two members "
-        f"({count(rows[0]['n'], 'pair')}) differ in what they write next, in total variation, "
-        f"{'; '.join(told)}."
+        f"{place}, two members ({count(rows[0]['n'], 'pair')}) differ in what they write next, in "
+        f"total variation, {'; '.join(told)}."
     )
 
 
