@@ -20,13 +20,27 @@ from identjax.statistics.exchange import (
 from identjax.statistics.intervals import Array
 from identjax.statistics.share_intervals import find_intervals
 from identjax.statistics.shares import Form, Shape, Variation, sum_squares
-from identjax.statistics.terms import RESIDUAL, Term, join, make_design, number
+from identjax.statistics.terms import (
+    RESIDUAL,
+    Labels,
+    Term,
+    add_directions,
+    join,
+    make_design,
+    number,
+    orthonormalise,
+    settles,
+)
 
 Factors = Mapping[str, Sequence[Any]]
 PERMUTATIONS = 999
+# A test that could not give this p is not worth being exact.
+ENOUGH = 0.05
 UNITS = "units"
+# Numbers that are laid out anew at once.
+_MOST = 1 << 24
 # Degrees of freedom of the noise below which simulated intervals cover less than .92.
-FEWEST_OF_NUMBERS, FEWEST_OF_DISTANCES = 4, 10
+FEWEST_OF_NUMBERS, FEWEST_OF_DISTANCES, FEWEST_OF_SEEDS = 4, 10, 3
 
 
 class SourceShare(NamedTuple):
@@ -66,15 +80,18 @@ def permanova(
     no more than `permutations`, each is tried once. Anderson 2001, Austral Ecology 26.
 
     >>> far = 1.0 - np.kron(np.eye(2), np.ones((4, 4)))
-    >>> [(row.source, row.df, row.share) for row in permanova(far, {"a": [0] * 4 + [1] * 4})]
-    [('a', 1, 1.0), ('residual', 6, 0.0)]
+    >>> [(row.source, row.df) for row in permanova(far, {"a": [0, 0, 0, 0, 1, 1, 1, 1]})]
+    [('a', 1), ('residual', 6)]
     """
     seeds = {} if units is None else {UNITS: units}
     layout = Layout(factors, seeds, len(np.asarray(distances)), strata)
     rows = layout.split(distances, permutations, seed)
     kept = [row for row in rows if row.source != RESIDUAL and UNITS not in row.source.split(":")]
-    rest = [row for row in rows if row not in kept]
-    return [*kept, rest[-1]._replace(df=sum(r.df for r in rest), share=sum(r.share for r in rest))]
+    rest = rows[len(kept) :]
+    if len(rest) == 1:
+        return rows
+    df, share = sum(row.df for row in rest), sum(row.share for row in rest)
+    return [*kept, rest[-1]._replace(df=df, share=share, low=np.nan, high=np.nan)]
 
 
 class Layout:
@@ -99,7 +116,7 @@ class Layout:
             k: own for k, own in drawn.items() if join(cells_N, own).max() > cells_N.max()
         }
         self.strata_N = cells_N * 0 if strata is None else number(strata)
-        self._arranged: dict[tuple[str, int, int], Arrangements] = {}
+        self._arranged: dict[tuple[str, int, int], tuple[Arrangements, bool]] = {}
 
     def split(
         self, values: npt.ArrayLike, permutations: int = PERMUTATIONS, seed: int = 0
@@ -136,12 +153,18 @@ class Layout:
             return [nothing] * len(self.design.names)
         shape = Shape.of(self.design, form, parts, split.left, split.right)
         found = find_intervals(form, parts, shape, seed)
-        noise_T = form.df_K[np.argmax(form.noise_TxK * np.maximum(parts.seeds_K, 0), 1)]
-        enough_T, enough_K = noise_T >= FEWEST_OF_NUMBERS, form.df_K[-1:] >= FEWEST_OF_NUMBERS
-        if split.right is None:
-            enough_T, enough_K = noise_T >= FEWEST_OF_DISTANCES, form.df_K >= FEWEST_OF_DISTANCES
-        enough = [*enough_T, *np.broadcast_to(enough_K, len(form.df_K))]
+        fewest = FEWEST_OF_NUMBERS if split.right is not None else FEWEST_OF_DISTANCES
+        enough_T, enough_K = self._find_freedom() >= fewest, form.df_K >= fewest
+        if split.right is not None:
+            enough_K = (form.df_K >= FEWEST_OF_SEEDS) & (form.df_K[-1] >= fewest)
+        enough = [*enough_T, *enough_K]
         return [pair if known else nothing for pair, known in zip(found, enough, strict=True)]
+
+    def _find_freedom(self) -> Array:
+        """Give the degrees of freedom of the noise by which each choice is measured."""
+        inside = self.form.noise_TxK > 1e-6
+        inside[:, -1] = ~inside[:, :-1].any(1)
+        return np.asarray(np.where(inside, self.form.df_K, 0).max(1, initial=0))
 
     def _test(
         self, split: "_Split", term: Term | None, permutations: int, seed: int
@@ -150,18 +173,43 @@ class Layout:
         is_choice = any(term is own for own in self.design.choices)
         if term is None or not (is_choice or term.source in self.seeds):
             return np.nan, np.nan
-        key = term.source, permutations, seed
-        if key not in self._arranged:
-            self._arranged[key] = arrange(self._move(term), permutations, seed)
-        found = self._arranged[key]
+        found, alike = self._arrange(term, permutations, seed)
         if found.least_p == 1:
             return np.nan, np.nan
-        if term.source in self.choices or not is_choice:
+        if is_choice and term.source not in self.choices:
+            squares_A = self._compare_residuals(split, term, found)
+        elif alike:
             squares_A = split.arrange(term.basis_NxP, found)
         else:
-            squares_A = self._compare_residuals(split, term, found)
+            squares_A = split.exchange(self._find_others(term), term.labels_N[found.rows_AxN])
         more = np.count_nonzero(squares_A >= squares_A[0] * (1 - 1e-9))
         return int(more) / len(squares_A), found.least_p
+
+    def _arrange(self, term: Term, permutations: int, seed: int) -> tuple[Arrangements, bool]:
+        """Give the arrangements to compare with, and whether what changes places is alike.
+
+        Where members are missing here and there, too few units may be alike for any p to be small.
+        The labels of a choice are then exchanged between units that are not.
+        """
+        key = term.source, permutations, seed
+        if key not in self._arranged:
+            move = self._move(term)
+            found, alike = arrange(move, permutations, seed), True
+            if term.source in self.choices and found.least_p > ENOUGH:
+                loose = arrange(move._replace(alike=False), permutations, seed)
+                if loose.least_p < found.least_p:
+                    found, alike = loose, False
+            self._arranged[key] = found, alike
+        return self._arranged[key]
+
+    def _find_others(self, term: Term) -> Array:
+        """Give the directions of all choices of which a choice is no part, with the mean."""
+        n = self.design.members
+        basis = np.full((n, 1), n**-0.5)
+        for other in self.design.choices:
+            if not settles(other.labels_N, term.labels_N):
+                basis = np.concatenate([basis, add_directions(basis, other.labels_N)], 1)
+        return basis
 
     def _move(self, term: Term) -> Move:
         if term.source in self.choices:
@@ -174,8 +222,7 @@ class Layout:
         """Take out all choices but an interaction, and give its F for every arrangement of that."""
         own, joint = term.basis_NxP, self.design.choices_NxP
         others = joint - own @ (own.T @ joint)
-        left, sizes, _ = np.linalg.svd(others, full_matrices=False)
-        rest = split.without(left[:, sizes > 0.5])
+        rest = split.without(orthonormalise(others))
         squares_A = rest.arrange(own, found)
         left_over_A = rest.total - rest.arrange(joint, found)
         return np.asarray(squares_A / np.maximum(left_over_A, 1e-12 * rest.total + 1e-300))
@@ -214,8 +261,25 @@ class _Split(NamedTuple):
 
     def arrange(self, basis: Array, found: Arrangements) -> Array:
         """Sum squares along directions, [A], when what the members are is laid out anew."""
-        moved = np.moveaxis(basis[found.rows_AxN], 1, 2)
-        flat = moved.reshape(-1, moved.shape[-1])
-        ahead = flat @ self.left
-        other = flat if self.right is None else ahead
-        return np.asarray((ahead * other).reshape(len(moved), -1).sum(1))
+        if self.right is not None:
+            # The other way round: numbers come to where their labels went.
+            moved_AxN = np.empty(found.rows_AxN.shape)
+            np.put_along_axis(moved_AxN, found.rows_AxN, self.left.T, 1)
+            return np.asarray(((moved_AxN @ basis) ** 2).sum(1))
+        parts = []
+        for rows_AxN in np.array_split(
+            found.rows_AxN, 1 + found.rows_AxN.size * basis.shape[1] // _MOST
+        ):
+            moved = np.moveaxis(basis[rows_AxN], 1, 2)
+            flat = moved.reshape(-1, moved.shape[-1])
+            parts.append(((flat @ self.left) * flat).reshape(len(moved), -1).sum(1))
+        return np.concatenate(parts)
+
+    def exchange(self, others: Array, labels_AxN: Labels) -> Array:
+        """Sum squares, [A], of what each arrangement of a label adds to some directions."""
+        levels_AxNxL = np.eye(int(labels_AxN.max()) + 1)[labels_AxN]
+        own = levels_AxNxL - others @ (others.T @ levels_AxNxL)
+        back = np.linalg.pinv(np.swapaxes(own, 1, 2) @ own, rcond=1e-9, hermitian=True)
+        ahead = self.left.T @ own
+        other = own if self.right is None else ahead
+        return np.asarray(np.einsum("anl,anm,alm->a", ahead, other, back))

@@ -19,7 +19,8 @@ Rows = npt.NDArray[np.int64]
 class Move(NamedTuple):
     """Members of a block move together, to the place of another block of their stratum.
 
-    Blocks change places where they have members at the same places. `labels` are what is told
+    Blocks change places where they have members at the same places; unless they need not be
+    `alike`, where each block has one label, and that alone is exchanged. `labels` are what is told
     apart: arrangements that leave them as they are count as one.
     """
 
@@ -27,12 +28,14 @@ class Move(NamedTuple):
     strata_N: Labels
     places_N: Labels
     labels_N: Labels
+    alike: bool = True
 
 
 class Arrangements(NamedTuple):
-    """Ways to lay the members out anew, the one found first; `least_p` is the least p they give.
+    """Ways to exchange labels: the member whose labels each member gets, the one found first.
 
-    `all_there_are` tells whether they were enumerated, each that differs once.
+    `least_p` is the least p that they give. `all_there_are` tells whether they were enumerated,
+    each that differs once.
     """
 
     rows_AxN: Rows
@@ -48,32 +51,58 @@ def arrange(move: Move, permutations: int = 999, seed: int = 0) -> Arrangements:
     >>> arrange(one).rows_AxN.shape, round(arrange(one).least_p, 2), arrange(one).all_there_are
     ((6, 4), 0.33, True)
     """
-    groups = _find_groups(move)
-    kinds = [number([tuple(move.labels_N[rows]) for rows in group]) for group in groups]
-    count = math.prod(_count_orders(own) for own in kinds)
-    n = len(move.labels_N)
+    groups, n = _find_groups(move), len(move.labels_N)
+    count = math.prod(_count_orders(group.kinds) for group in groups)
+    groups = [group for group in groups if len(group.kinds) > 1]
     if count <= permutations + 1:
-        listed = itertools.product(*(list(_list_orders(own)) for own in kinds))
-        rows_AxN = np.array([_lay_out(n, groups, orders) for orders in listed])
-        first = np.flatnonzero((rows_AxN == np.arange(n)).all(1))[0]
+        listed = list(itertools.product(*(list(_list_orders(group.kinds)) for group in groups)))
+        rows_AxN = np.tile(np.arange(n), (count, 1))
+        for place, group in enumerate(groups):
+            group.exchange(rows_AxN, np.array([orders[place] for orders in listed]))
+        labels_AxN = move.labels_N[rows_AxN]
+        first = np.flatnonzero((labels_AxN == move.labels_N).all(1))[0]
         rows_AxN[[0, first]] = rows_AxN[[first, 0]]
-        same = sum(_is_renamed(move.labels_N, move.labels_N[rows]) for rows in rows_AxN)
+        same = sum(_is_renamed(move.labels_N, labels_N) for labels_N in labels_AxN)
         return Arrangements(rows_AxN, same / count, True)
     random = np.random.default_rng(seed)
-    drawn = [[random.permutation(len(own)) for own in kinds] for _ in range(permutations)]
-    rows = [np.arange(n), *(_lay_out(n, groups, orders) for orders in drawn)]
-    return Arrangements(np.array(rows), 1 / (permutations + 1), False)
+    rows_AxN = np.tile(np.arange(n), (permutations + 1, 1))
+    for group in groups:
+        order = np.tile(np.arange(len(group.kinds)), (permutations, 1))
+        group.exchange(rows_AxN[1:], random.permuted(order, axis=1))
+    return Arrangements(rows_AxN, 1 / (permutations + 1), False)
 
 
-def _find_groups(move: Move) -> list[list[Rows]]:
-    """List blocks, each as its rows in order of their places, by those that may change places."""
+class _Group(NamedTuple):
+    """Blocks that may change places: their rows together, how many each has, and its labels."""
+
+    rows: Rows
+    sizes: Rows
+    kinds: Labels
+    alike: bool
+
+    def exchange(self, rows_AxN: Rows, order_AxB: Rows) -> None:
+        """Put for each block the rows of another; of one that is not alike, the first."""
+        starts = np.cumsum(self.sizes) - self.sizes
+        inside = np.arange(len(self.rows)) - np.repeat(starts, self.sizes)
+        block = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        begin_AxR = starts[order_AxB[:, block]]
+        rows_AxN[:, self.rows] = self.rows[begin_AxR + inside * self.alike]
+
+
+def _find_groups(move: Move) -> list[_Group]:
+    """List blocks, their rows in order of their places, by those that may change places."""
     order = np.lexsort((np.arange(len(move.places_N)), move.places_N, move.blocks_N))
     ends = np.flatnonzero(np.diff(move.blocks_N[order])) + 1
     found: dict[tuple[int, ...], list[Rows]] = {}
     for rows in np.split(order, ends):
-        key = (int(move.strata_N[rows[0]]), *map(int, move.places_N[rows]))
-        found.setdefault(key, []).append(rows)
-    return list(found.values())
+        places = move.places_N[rows].tolist() if move.alike else ()
+        found.setdefault((int(move.strata_N[rows[0]]), *places), []).append(rows)
+    groups = []
+    for blocks in found.values():
+        own = [move.labels_N[rows if move.alike else rows[:1]].tolist() for rows in blocks]
+        sizes = np.array([len(rows) for rows in blocks])
+        groups.append(_Group(np.concatenate(blocks), sizes, number(own), move.alike))
+    return groups
 
 
 def _count_orders(kinds: Labels) -> int:
@@ -95,15 +124,6 @@ def _list_orders(kinds: Labels) -> Iterator[Rows]:
                 yield from ([own[0], *more] for more in fill(rest))
 
     yield from map(np.array, fill(things))
-
-
-def _lay_out(n: int, groups: Sequence[Sequence[Rows]], orders: Sequence[Rows]) -> Rows:
-    """Give the member whose labels each member gets."""
-    rows_N = np.arange(n)
-    for group, order in zip(groups, orders, strict=True):
-        for place, thing in enumerate(order):
-            rows_N[group[place]] = group[thing]
-    return rows_N
 
 
 def _is_renamed(one_N: Labels, other_N: Labels) -> bool:
@@ -153,10 +173,16 @@ def move_residuals(
 
 
 def move_seed(name: str, choices: Mapping[str, Labels], seeds: Mapping[str, Labels]) -> Move:
-    """Say what may change places if a seed does nothing, whatever the other seeds do."""
-    labels_N = seeds[name]
-    run_N, zero = join(*seeds.values()), np.zeros_like(labels_N)
+    """Say what may change places if a seed does nothing, whatever the other seeds do.
+
+    Members with all seeds alike move together; where that is all that this seed has, each moves
+    alone, among those that are alike in all choices.
+    """
+    labels_N, run_N = seeds[name], join(*seeds.values())
+    zero = np.zeros_like(labels_N)
     others = [own for own in seeds.values() if not settles(own, labels_N)]
+    if settles(labels_N, run_N):
+        return Move(np.arange(len(zero)), join(zero, *choices.values()), zero, labels_N)
     shared = [own for own in choices.values() if settles(run_N, own)]
     free = [own for own in choices.values() if not settles(run_N, own)]
     return Move(run_N, join(zero, *others, *shared), join(zero, *free), labels_N)

@@ -7,13 +7,16 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+from scipy import special
 
-from identjax.statistics.intervals import TAILS, Array
+from identjax.statistics.intervals import Array
 from identjax.statistics.shares import Form, Shape, Variation
 
 DRAWS, _STEPS = 1000, 11
 # How much larger than its noise an effect must be for its direction to be known.
 _CLEAR = 4.0
+# Less than half of .05, because the other shares are taken as they were estimated.
+_TAIL = 0.015
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Luck:
         freedom_K = shape.freedom_K
         seeds = random.gamma(freedom_K / 2, 2 / freedom_K, (draws, len(freedom_K)))
         ahead = random.standard_normal((draws, len(form.df_T)))
+        ranks = np.argsort(np.argsort(seeds, 0), 0)[:, shape.error_T]
+        ahead = shape.skew_T * special.ndtri((ranks + 0.5) / draws) + (
+            np.sqrt(1 - shape.skew_T**2) * ahead
+        )
         # The squares beside those along the effect, by their mean and variance.
         mean_T = np.maximum(form.df_T - along_T, 0)
         spread_T = 2 * np.maximum(form.df_T * shape.even_T - along_T**2, 0)
@@ -45,7 +52,7 @@ def find_intervals(
 ) -> list[tuple[float, float]]:
     """Give the 95% interval of each share, choices first: those under which it is no surprise.
 
-    A share lies in it unless no more than 2.5% of the data sets that have it, and the other parts
+    A share lies in it unless no more than 2% of the data sets that have it, and the other parts
     as they were estimated, give an estimate as large as the one found, or as small. For one number
     and one kind of noise that is the inversion of the F test. Ends are from 0 to 1.
     """
@@ -99,10 +106,10 @@ def _invert(
     top = 1 - 1e-6
 
     def too_large(share: float) -> bool:
-        return float((simulate(lows, share) >= estimate - 1e-12).mean()) < TAILS[0]
+        return float((simulate(lows, share) >= estimate - 1e-12).mean()) < _TAIL
 
     def too_small(share: float) -> bool:
-        return float((simulate(highs, share) <= estimate + 1e-12).mean()) < TAILS[0]
+        return float((simulate(highs, share) <= estimate + 1e-12).mean()) < _TAIL
 
     low = _bisect(too_large, 0.0, top) if too_large(0.0) else 0.0
     high = _bisect(lambda share: not too_small(share), 0.0, top) if too_small(top) else 1.0

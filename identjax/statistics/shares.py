@@ -5,13 +5,16 @@ Axes: N member, T choice, K seed (the residual last), R draw.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from identjax.statistics.intervals import Array
-from identjax.statistics.terms import Design, Labels, Term, join, spread_of
+from identjax.statistics.terms import Design, Labels, Term, join, settles, spread_of
+
+# From so many draws on, how their squares vary tells of long tails.
+_MANY = 8
 
 
 class Squares(NamedTuple):
@@ -103,10 +106,13 @@ class Shape:
     `freedom_K` are the degrees of freedom that the mean squares of seeds have in effect. Of the
     noise in the sum of squares of a choice, in shares of that of one degree of freedom,
     `along_T` lies along the choice's effect, `most_T` along the direction that has most, and
-    `even_T` is the sum of the squared shares of all directions.
+    `even_T` is the sum of the squared shares of all directions. `skew_T` is the correlation of
+    the noise along the effect with the mean square of the seed `error_T`, which is most of it.
     """
 
     freedom_K: Array
+    error_T: Labels
+    skew_T: Array
     along_T: Array
     most_T: Array
     even_T: Array
@@ -117,19 +123,22 @@ class Shape:
     ) -> "Shape":
         """Read it off what seeds and the residual do; arguments as of `sum_squares`."""
         zero = np.zeros(design.members, np.int64)
-        cells_N = join(zero, *(term.labels_N for term in design.choices))
-        noise = [_Noise(term.basis_NxP, left, right, True) for term in design.seeds]
-        noise.append(_Noise(design.model_NxP, left, right, False))
-        freedom_K = np.array([one.find_freedom(cells_N) for one in noise])
+        choices = [term.labels_N for term in design.choices]
+        noise = [_Noise(term.basis_NxP, term.labels_N, left, right, True) for term in design.seeds]
+        noise.append(_Noise(design.model_NxP, np.arange(len(zero)), left, right, False))
+        freedom_K = np.array([one.find_freedom(choices) for one in noise])
+        error_T = np.argmax(form.noise_TxK * np.maximum(parts.seeds_K, 0), 1)
         if right is not None:
-            one_T = np.ones(len(form.df_T))
-            return cls(np.minimum(freedom_K, form.df_K), one_T, one_T, one_T)
-        weights = form.noise_TxK * np.maximum(parts.seeds_K, 0)
+            freedom_K = np.minimum(freedom_K, form.df_K)
         found = [
-            noise[int(np.argmax(row))].look_along(term, left)
-            for term, row in zip(design.choices, weights, strict=True)
+            (
+                noise[k].find_skew(term, left, right, freedom_K[k]),
+                *((1.0, 1.0, 1.0) if right is not None else noise[k].look_along(term, left)),
+            )
+            for term, k in zip(design.choices, error_T, strict=True)
         ]
-        return cls(freedom_K, *np.array(found).reshape(-1, 3).T)
+        skew_T, *others = np.array(found).reshape(-1, 4).T
+        return cls(freedom_K, error_T, skew_T, *others)
 
 
 class _Noise:
@@ -138,9 +147,11 @@ class _Noise:
     `ahead` is the projection of what was given, `across_NxN` that of its columns too.
     """
 
-    def __init__(self, basis: Array, left: Array, right: Array | None, inside: bool) -> None:
+    def __init__(
+        self, basis: Array, labels_N: Labels, left: Array, right: Array | None, inside: bool
+    ) -> None:
         weights_N = (basis**2).sum(1)
-        self.weights_N = weights_N if inside else 1 - weights_N
+        self.weights_N, self.labels_N = weights_N if inside else 1 - weights_N, labels_N
         ahead = basis @ (basis.T @ left)
         self.ahead = ahead if inside else left - ahead
         self.across_NxN: Array | None = None
@@ -148,11 +159,14 @@ class _Noise:
             across = (self.ahead @ basis) @ basis.T
             self.across_NxN = across if inside else self.ahead - across
 
-    def find_freedom(self, cells_N: Labels) -> float:
+    def find_freedom(self, choices: Sequence[Labels]) -> float:
         """Give the degrees of freedom of a χ² that varies as much as this sum of squares does.
 
-        Fewer where cells differ in their noise, more where noise has many directions.
+        Fewer where cells differ in their noise or where its tails are long, more where it has many
+        directions.
         """
+        inside = (own for own in choices if settles(self.labels_N, own))
+        cells_N = join(np.zeros_like(self.labels_N), *inside)
         whole, spread = 0.0, 0.0
         for cell in range(int(cells_N.max()) + 1):
             rows = np.flatnonzero(cells_N == cell)
@@ -160,16 +174,41 @@ class _Noise:
             once, twice = self._sum_products(rows)
             if d > 1.5:
                 twice = max((d * twice - once**2) / (d - 1), twice / 4)
-            whole, spread = whole + once, spread + twice / (d + 2)
+            whole, spread = whole + once, spread + max(twice / (d + 2), self._tails(rows))
         return max(whole**2 / spread, 1.0) if spread > 0 else float(self.weights_N.sum())
 
-    def _sum_products(self, rows: npt.NDArray[np.int64]) -> tuple[float, float]:
+    def _sum_products(self, rows: Labels) -> tuple[float, float]:
         """Sum the squares of some members, and the squares of their products."""
         if self.across_NxN is None:
             once = float((self.ahead[rows] ** 2).sum())
             return once, once**2
         inner = self.across_NxN[np.ix_(rows, rows)]
         return float(np.trace(inner)), float((inner * inner).sum())
+
+    def _sum_alike(self, values_N: Array) -> Array:
+        """Sum over the members that share what was drawn."""
+        return np.asarray(np.bincount(self.labels_N, values_N), np.float64)
+
+    @property
+    def _squares_N(self) -> Array:
+        one = self.across_NxN
+        return np.asarray((self.ahead**2).sum(1) if one is None else np.diag(one))
+
+    def _tails(self, rows: Labels) -> float:
+        """Give half the variance of a sum of squares, as the squares of its terms have it."""
+        sums = self._sum_alike(self._squares_N)[np.unique(self.labels_N[rows])]
+        return float(len(sums) * sums.var(ddof=1) / 2) if len(sums) >= _MANY else 0.0
+
+    def find_skew(self, term: Term, left: Array, right: Array | None, freedom: float) -> float:
+        """Correlate noise along an effect with its squares, which skewed noise does."""
+        basis, squares_N = term.basis_NxP, self._squares_N
+        toward = basis if right is None else basis @ (basis.T @ left)
+        ahead = self.ahead @ basis if right is None else self.ahead
+        along = self._sum_alike((ahead * toward).sum(1))
+        spread = (along**2).sum() * 2 * squares_N.sum() ** 2 / freedom
+        if not spread > 0:
+            return 0.0
+        return float(np.clip((along * self._sum_alike(squares_N)).sum() / spread**0.5, -0.9, 0.9))
 
     def look_along(self, term: Term, gram_NxN: Array) -> tuple[float, float, float]:
         """Give the shares of noise along an effect and along most, and their sum of squares."""

@@ -17,7 +17,7 @@ Labels = npt.NDArray[np.int64]
 RESIDUAL = "residual"
 # Where what several other sources settle together is said to be.
 OTHERS = "others"
-_TINY = 1e-7
+_TINY = 1e-10
 
 
 class Term(NamedTuple):
@@ -166,12 +166,16 @@ def add_directions(basis_NxP: Array, labels_N: Labels) -> Array:
     """
     levels_NxL = np.eye(int(labels_N.max(initial=0)) + 1)[labels_N]
     levels_NxL /= np.sqrt(np.maximum(levels_NxL.sum(0), 1))
-    left = levels_NxL - basis_NxP @ (basis_NxP.T @ levels_NxL)
-    found, sizes, _ = np.linalg.svd(left, full_matrices=False)
-    new = found[:, sizes > _TINY]
+    new = orthonormalise(levels_NxL - basis_NxP @ (basis_NxP.T @ levels_NxL))
     # Once more, because what is small was divided by little.
-    new = new - basis_NxP @ (basis_NxP.T @ new)
-    return np.asarray(np.linalg.qr(new)[0])
+    return orthonormalise(new - basis_NxP @ (basis_NxP.T @ new))
+
+
+def orthonormalise(columns_NxP: Array) -> Array:
+    """Give orthonormal directions of the space of some columns, none of which is longer than 1."""
+    squares, turned = np.linalg.eigh(columns_NxP.T @ columns_NxP)
+    kept = squares > _TINY
+    return np.asarray(columns_NxP @ (turned[:, kept] / np.sqrt(squares[kept])))
 
 
 def spread_of(basis_NxP: Array, labels_N: Labels) -> float:
@@ -192,8 +196,11 @@ def join(*labels: Labels) -> Labels:
     >>> join(np.array([0, 0, 1]), np.array([0, 1, 1])).tolist()
     [0, 1, 2]
     """
-    found = np.unique(np.stack(labels, 1), axis=0, return_inverse=True)[1]
-    return np.asarray(found.reshape(-1), np.int64)
+    found = labels[0]
+    for label in labels[1:]:
+        together = found * (int(label.max(initial=0)) + 1) + label
+        found = np.unique(together, return_inverse=True)[1].astype(np.int64)
+    return found
 
 
 def settles(one_N: Labels, other_N: Labels) -> bool:
@@ -202,4 +209,4 @@ def settles(one_N: Labels, other_N: Labels) -> bool:
     >>> settles(np.array([0, 1, 2]), np.array([0, 0, 1])), settles(np.zeros(2, int), np.arange(2))
     (True, False)
     """
-    return bool(join(one_N, other_N).max(initial=0) == one_N.max(initial=0))
+    return len(np.unique(join(one_N, other_N))) == len(np.unique(one_N))
