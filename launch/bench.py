@@ -1,6 +1,6 @@
 """Measure identjax against its peers and the machine's own ceiling, in alternating rounds.
 
-python -m launch.bench --suite=train,queue,generate,pairwise,languages,models
+python -m launch.bench --suite=train,queue,evaluate,generate,pairwise,languages,models
 """
 
 import os

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from launch.benchmarks.suites import generate, languages, models, pairwise, queue, train
+from launch.benchmarks.suites import evaluate, generate, languages, models, pairwise, queue, train
 from launch.benchmarks.suites.options import Options
 from launch.benchmarks.timing import Contest
 
 SUITES: Mapping[str, Callable[[Options], list[Contest]]] = {
     "train": train.measure,
     "queue": queue.measure,
+    "evaluate": evaluate.measure,
     "generate": generate.measure,
     "pairwise": pairwise.measure,
     "languages": languages.measure,
