@@ -43,7 +43,7 @@ class Block:
 
     `beside` is how many figures stand side by side. `rows` are those of the CSV; without them,
     they are those of the first table. `headline` says in half a sentence what was found, where
-    no rule of the language says it.
+    no rule of the language says it. `terms` are words with what they mean.
     """
 
     title: str = ""
@@ -53,6 +53,7 @@ class Block:
     tables: tuple[Table, ...] = ()
     rows: tuple[Row, ...] | None = None
     headline: str = ""
+    terms: tuple[tuple[str, str], ...] = ()
 
     @property
     def csv_rows(self) -> tuple[Row, ...]:
