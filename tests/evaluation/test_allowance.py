@@ -29,7 +29,8 @@ def place(
     vars(truth)["language"] = language
     prompts = {split: np.asarray(language.prompts(split).tokens) for split in splits}
     members = [{"role": "report"} for _ in ids]
-    return AtPairs(truth, prompts, rung, {"g": (ids, stack)}, members, lambda name: pa.table({}))
+    stacks, sizes = {"g": (ids, stack)}, {"g": len(ids)}
+    return AtPairs(truth, prompts, rung, stacks, sizes, members, lambda name: pa.table({}))
 
 
 def rows_of(at: AtPairs, **values: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from identjax.evaluation.laws_at import kl_at, laws_at
+from identjax.evaluation.laws_at import kl_at
+from identjax.evaluation.likelihood import laws_along
 from identjax.evaluation.measure import AtPairs, Found, Rows, measure
 from identjax.languages.contexts import Contexts
 from identjax.rungs import is_epsilon, is_step
@@ -62,8 +63,7 @@ def measure_allowance(at: AtPairs) -> Found:
 
 def _at_contexts(at: AtPairs, reported: list[int]) -> Iterator[Rows]:
     contexts = Contexts.of(at.language)
-    by_group = {group: laws_at(stack, contexts) for group, (_, stack) in at.stacks.items()}
-    log_q_MxSxV = at.in_order(by_group)[reported]
+    log_q_MxSxV = contexts.at(at.ask(laws_along, contexts.tokens))[reported]
     kl_MxS = kl_at(contexts, log_q_MxSxV)
     kl_M = kl_MxS @ contexts.weight
     most = max(float(kl_M.max()), float(at.rung) if is_epsilon(at.rung) else 0.0)
