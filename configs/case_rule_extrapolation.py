@@ -23,7 +23,14 @@ LEARNING_RATES = {"transformer": 3e-3, "lstm": 1e-2}
 
 _P1 = {"language": "L3", "rule": "R1", "architecture": "Transformer"}
 PUBLISHED = [
-    {**_P1, "objective": name, "source": f"P1, {far} nats", "split": split, "n": n, "mean": mean}
+    {
+        **_P1,
+        "objective": name,
+        "source": f"Reizinger et al. 2024, {far} nats",
+        "split": split,
+        "n": n,
+        "mean": mean,
+    }
     for name, far, n, means in (
         ("mle", 0.65, 34, (1.0, 0.462)),
         ("oracle", 0.26, 44, (1.0, 0.83)),

@@ -15,6 +15,7 @@ from identjax.evaluation.measures.curve import (
     TABLES,
     WITHIN,
 )
+from identjax.query import where
 from identjax.report import style
 from identjax.report.block import Block, Drawing, block
 from identjax.report.format import count, interval, nats, span
@@ -164,7 +165,8 @@ def _draw(view: View, rows: Sequence[Row], name: str) -> Drawing:
         },
     )
     title = f"{view.language}: how far members are apart as they near the truth ({name})"
-    return style.finish(figure, view.name("curve", name), title, _caption(rows, name))
+    caption = _caption(rows, name) + (_say_prompts(view) if name == "churn" else "")
+    return style.finish(figure, view.name("curve", name), title, caption)
 
 
 def _draw_line(axes: Axes, rows: Sequence[Row], look: style.Look) -> None:
@@ -196,6 +198,19 @@ def _caption(rows: Sequence[Row], name: str) -> str:
         f"the mean KL of these pairs. {what} Bands: 95% intervals over members, which assume "
         f"nothing but that most; none where a scope has fewer than 5 members."
     )
+
+
+def _say_prompts(view: View) -> str:
+    """Say of how many prompts, how long, a share is, and where a string is cut off."""
+    at = {"rung": view.at, "member_id": view["members"]["member_id"][:1].to_pylist()}
+    told = []
+    for split, name in _SPLITS.items():
+        asked = where(view["completions"], split=split, **at)["prompt"].to_pylist()
+        if asked and view.truth is not None:
+            longest = max(len(view.truth.vocabulary.encode(prompt)) for prompt in asked)
+            told.append(f"{count(len(asked), 'prompt')} of length {longest} {name}")
+    cap = max(view["members"]["max_length"].to_pylist())
+    return f" {', '.join(told)}; a string is cut off at {cap} symbols." if told else ""
 
 
 def _tabulate(rows: Sequence[Row]) -> Table | None:

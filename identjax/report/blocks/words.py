@@ -22,7 +22,7 @@ WORDS = {
         "automaton decides."
     ),
     "impossible": (
-        "A prompt that the truth gives probability zero, so that its loss says nothing of what "
+        "A prompt that the truth gives probability zero, so that the loss says nothing of what "
         "follows; also called out of distribution."
     ),
     "R1, R2": "The rules that all strings of the language keep, judged on the whole string.",
