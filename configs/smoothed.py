@@ -4,7 +4,7 @@ Claim: a member within ε of the truth is within ε / p(s) of it after a prompt 
 with by probability p(s). Members use that room: at equal loss they part after improbable prompts.
 Command: python -m launch.sweep --config=configs/smoothed.py --workdir=results/smoothed
 Expected: 96 members, at 10%, 1% and 0.1% noise; about two hours on two cores. With
-`--config=configs/smoothed.py:smoke` 16 members at 1%; about four minutes.
+`--config=configs/smoothed.py:smoke` 16 members at 1%, all within 0.01 nats; about four minutes.
 """
 
 from ml_collections import ConfigDict

@@ -177,8 +177,10 @@ class Evaluation:
                 said.append(f"{truth.name}: {text}, and judged for no member")
             kept = set(decode_rows(truth.language.vocabulary, tokens))
             if not all(prompt in kept for name, prompt in asked if name == split):
-                for table in {t for one in self.measures for t in one.tables if one.by_split}:
-                    self.tables.drop(table, split=split, **self._of_truth(table, truth))
+                every = {table for one in self.measures for table in one.tables if one.by_split}
+                for table in every:
+                    if "split" in self.tables.schemas[table].names:
+                        self.tables.drop(table, split=split, **self._of_truth(table, truth))
         return said
 
     def measure_truth(self, truth: Truth, splits: Sequence[str]) -> None:
