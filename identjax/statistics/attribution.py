@@ -162,7 +162,9 @@ class Layout:
 
     def _find_freedom(self) -> Array:
         """Give the degrees of freedom of the noise by which each choice is measured."""
-        inside = self.form.noise_TxK > 1e-6
+        # What members that are missing let in of a seed that is crossed is little.
+        often_TxK = self.form.noise_TxK / self.form.df_T[:, None]
+        inside = often_TxK > 0.2 * np.diag(self.form.mixed_KxK)
         inside[:, -1] = ~inside[:, :-1].any(1)
         return np.asarray(np.where(inside, self.form.df_K, 0).max(1, initial=0))
 

@@ -266,3 +266,56 @@ def test_members_that_do_not_differ_have_no_shares():
     assert row.p == 1
     perfect = permanova(distances_of(np.repeat([[0.0], [1.0]], 8, 0)), {"a": [0] * 8 + [1] * 8})
     assert (perfect[0].share, perfect[0].low, perfect[0].high) == (1, pytest.approx(1, abs=1e-3), 1)
+
+
+def test_units_that_are_not_alike_exchange_labels_where_too_few_are_alike():
+    rows, values = planted({"a": "xy"}, inits=5, datas=6, init=0.3, noise=0.3, seed=7)
+    values += 2.0 * np.array([row["a"] == "x" for row in rows])
+    # Each initialisation lacks another order of data, so that no two are alike.
+    kept = [i for i, r in enumerate(rows) if (r["init"][1], r["init"][0]) != (r["data"], "x")]
+    kept = [
+        i for i in kept if rows[i]["init"][0] == "x" or rows[i]["init"][1] + 1 != rows[i]["data"]
+    ]
+    rows, values = [rows[i] for i in kept], values[kept]
+    layout = Layout(columns(rows, "a"), columns(rows, "init", "data"), len(rows))
+    row = layout.split(values)[0]
+    assert (row.p, row.least_p) == (2 / 252, 2 / 252)
+    apart = layout.split(distances_of(values[:, None]))[0]
+    assert apart.p == row.p
+
+
+def test_an_initialisation_with_one_run_per_optimizer_is_exchanged_among_runs():
+    rows, values = planted({"a": "x", "o": "uv"}, inits=6, init=2.0, noise=0.2)
+    found = by_source(Layout(columns(rows, "o"), columns(rows, "init"), 12).split(values))
+    assert found["init"].share > 0.8
+    assert found["init"].p < 0.01
+
+
+def test_a_seed_that_all_share_pairs_members_of_two_choices():
+    rows, _ = planted({"a": "xy"}, inits=6)
+    rows = [row | {"data": row["init"][1]} for row in rows]
+    values = np.array([10.0 * r["data"] + (r["a"] == "x") for r in rows]) + 0.01 * np.arange(12)
+    found = by_source(Layout(columns(rows, "a"), columns(rows, "init", "data"), 12).split(values))
+    assert found["a"].p == found["a"].least_p == 2 / 2**6
+    assert found["data"].share > 0.9
+    assert found["residual"].note == "holds init, a:data"
+
+
+def test_members_missing_of_a_crossed_seed_do_not_take_the_interval_away():
+    rows, values = planted({"a": "xyz"}, datas=8, shift=lambda r: 2.0 * (r["a"] == "x"))
+    rows, values = rows[1:], values[1:]
+    far = distances_of(values[:, None])
+    row = Layout(columns(rows, "a"), columns(rows, "data"), 23).split(far)[0]
+    assert 0 < row.low < row.share < row.high < 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_interval_of_numbers_is_that_of_their_distances(seed):
+    rows, values = planted({"a": "xy"}, inits=12, shift=lambda r: 1.5 * (r["a"] == "x"), seed=seed)
+    layout = Layout(columns(rows, "a"), columns(rows, "init"), 24)
+    one, other = layout.split(values)[0], layout.split(distances_of(values[:, None]))[0]
+    assert other.share == pytest.approx(one.share)
+    assert (other.low, other.high) == (
+        pytest.approx(one.low, abs=0.02),
+        pytest.approx(one.high, abs=0.02),
+    )

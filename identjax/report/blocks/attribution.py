@@ -1,6 +1,7 @@
 """What explains how members differ at equal ε: first of all that they do, then of one rate."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from identjax.report.block import Block, Drawing, block
 from identjax.report.format import NOTHING, count, nats
 from identjax.report.table import Column, Row, Table, whole
 from identjax.report.view import View
-from identjax.rungs import epsilons, order, say
+from identjax.rungs import FINAL, epsilons, order, say
 from identjax.schema import schema_of
 
 SPLIT, MAIN, RESIDUAL = "ood", "js_next", "residual"
@@ -36,7 +37,7 @@ def show(view: View) -> Block:
     kept = [name for name in SCHEMA.names if name not in view.about]
     rows = [view.about | {name: row[name] for name in kept} for row in found.to_pylist()]
     rows = [{k: np.nan if v is None else v for k, v in row.items()} for row in rows]
-    rows.sort(key=lambda row: (order(row["rung"]), row["split"]))
+    rows.sort(key=_place_of)
     here = [row for row in rows if row["split"] == SPLIT and row["rung"] == view.at]
     pairs = [row for name in DIVERGENCES for row in here if row["measure"] == name]
     rates = [row for row in here if row["measure"] not in DIVERGENCES]
@@ -54,11 +55,18 @@ def show(view: View) -> Block:
     return Block("What explains it", sentences, figures, 1, tuple(tables), tuple(rows))
 
 
+def _place_of(row: Row) -> tuple[Any, ...]:
+    """Sort key: the widest ε first; of a measure choices, then seeds, then the residual."""
+    names = str(row["source"]).split(":")
+    kind = 2 if names == [RESIDUAL] else int(any(name.endswith("_seed") for name in names))
+    return order(row["rung"]), row["split"], row["measure"], kind, len(names), row["source"]
+
+
 def _say_why_not(view: View) -> str:
     """Say in a line why nothing is split."""
     members = where(view["members"], role="report").num_rows
     if not where(view["rules"], rung=view.at, split=SPLIT).num_rows:
-        return f"Nothing was asked out of distribution at {say(view.at)}: nothing can be explained."
+        return f"Nothing was asked {_place(view)}: nothing can be explained."
     return (
         f"The {count(members, 'member')} reported on here do not differ in a choice that can be "
         "told from their seeds, or do not differ at all: no shares are given."
@@ -72,9 +80,9 @@ def _conclude(view: View, rows: Sequence[Row]) -> str:
     if not choices:
         return ""
     told = [f"{_name(row)}{_note(row)} {_percent(row)}{_chance(row)}" for row in choices]
-    what = "they differ in the next symbol"
+    what = "members differ in the next symbol"
     if own[0]["measure"] not in DIVERGENCES:
-        what = f"they differ in one number alone, {_describe(own[0])[0]},"
+        what = f"members differ in one number alone, {_describe(own[0])[0]},"
     return (
         f"How {what} {_place(view)} goes back to: {'; '.join(told)}. "
         f"What is left is {_percent(own[-1])}{_note(own[-1])}."
@@ -90,11 +98,15 @@ def _chance(row: Row) -> str:
 
 
 def _note(row: Row) -> str:
-    return f" ({row['note'].replace('_', ' ')})" if row["note"] else ""
+    return f" ({_spell(row['note'])})" if row["note"] else ""
 
 
 def _name(row: Row) -> str:
-    return str(row["source"]).replace("_", " ").replace(":", " × ")
+    return _spell(row["source"])
+
+
+def _spell(source: str) -> str:
+    return source.replace("_", " ").replace(":", " × ")
 
 
 def _percent(row: Row) -> str:
@@ -152,7 +164,11 @@ def _caption_rates(view: View, rows: Sequence[Row]) -> str:
 
 
 def _place(view: View) -> str:
-    return f"out of distribution at {say(view.at)}"
+    return f"out of distribution {_where(view)}"
+
+
+def _where(view: View) -> str:
+    return "where they stopped" if view.at == FINAL else f"at {say(view.at)}"
 
 
 def _say_kl(view: View) -> str:
