@@ -1,6 +1,7 @@
 """Continuations of the same prompts by every member of a stack."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -42,6 +43,25 @@ def complete_members(
     prompts = np.asarray(prompts_NxP, np.int32)
     found = map_members(_complete, stack, prompts, *how, member_bytes=need, members=members)
     return Continuations(*found)
+
+
+def complete_together(
+    stack: Predictor,
+    prompts: Sequence[Tokens],
+    seed: int | None = None,
+    members: int | None = None,
+) -> list[Continuations]:
+    """Continue several sets of prompts, each of one length, in one call, so that it is compiled
+    once; give the continuations of each.
+    """
+    lengths_N = np.concatenate([np.full(len(own), own.shape[1]) for own in prompts])
+    wide, pad = int(lengths_N.max()), stack.vocabulary.pad
+    padded = [np.pad(p, ((0, 0), (0, wide - p.shape[1])), constant_values=pad) for p in prompts]
+    told = lengths_N if lengths_N.min() < wide else None
+    done = complete_members(stack, np.concatenate(padded), seed, members, told)
+    ends = np.cumsum([len(own) for own in prompts])[:-1]
+    parts = (np.split(leaf, ends, 1) for leaf in done)
+    return [Continuations(*part) for part in zip(*parts, strict=True)]
 
 
 def _complete(

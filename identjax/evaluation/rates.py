@@ -1,6 +1,7 @@
 """How often completions keep a rule."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,27 +42,32 @@ def judge_members(
     rate = #(finished and holds) / #prompts, over prompts where the rule can still hold.
     """
     possible_N = np.asarray(language.satisfiable(rule, prompts_NxP), bool)
-    m, prompts = len(tokens_MxNxT), int(possible_N.sum())
-    unsatisfiable = len(possible_N) - prompts
+    judged = tokens_MxNxT[:, possible_N]
+    m, n, width = judged.shape
+    start = prompts_NxP.shape[1] - 1
+    held = judge_rows(lambda rows: language.judge(rule, rows, start), judged.reshape(m * n, width))
+    unsatisfiable = len(possible_N) - n
+    return share_kept(held.reshape(m, n), np.asarray(finished_MxN)[:, possible_N], unsatisfiable)
+
+
+def share_kept(held_MxN: np.ndarray, ended_MxN: np.ndarray, unsatisfiable: int = 0) -> Rates:
+    """Give the rates of completions of which some hold and some are finished."""
+    m, prompts = held_MxN.shape
     if not prompts:
         nothing = np.full(m, np.nan)
         return Rates(nothing, nothing, nothing, 0, unsatisfiable)
-    judged = tokens_MxNxT[:, possible_N]
-    holds = _judge_rows(language, rule, judged.reshape(m * prompts, -1), prompts_NxP.shape[1] - 1)
-    ended_MxN = np.asarray(finished_MxN, bool)[:, possible_N]
-    kept_M = (holds.reshape(m, prompts) & ended_MxN).sum(1)
-    ended_M = ended_MxN.sum(1)
+    kept_M, ended_M = (held_MxN & ended_MxN).sum(1), ended_MxN.sum(1)
     of_ended = np.where(ended_M > 0, kept_M / np.maximum(ended_M, 1), np.nan)
     return Rates(kept_M / prompts, of_ended, ended_M / prompts, prompts, unsatisfiable)
 
 
-def _judge_rows(
-    language: Language, rule: str, tokens_NxT: Tokens, prompt_length: int
-) -> np.ndarray:
+def judge_rows(judge: Callable[[Tokens], Any], tokens_NxT: Tokens) -> np.ndarray:
     """Judge each distinct row once, in pieces of one shape, so that judging is compiled once."""
+    if not len(tokens_NxT):
+        return np.zeros(0, bool)
     distinct, place = np.unique(tokens_NxT, axis=0, return_inverse=True)
     held = []
     for first in range(0, len(distinct), PIECE):
         rows = np.minimum(np.arange(first, first + PIECE), len(distinct) - 1)
-        held.append(np.asarray(language.judge(rule, distinct[rows], prompt_length), bool))
+        held.append(np.asarray(judge(distinct[rows]), bool))
     return np.concatenate(held)[place.reshape(-1)]

@@ -60,7 +60,3 @@ class LinenModel(Model):
         if learned not in (None, self.max_length):
             allowed = f"{learned}, the maximum length that the weights were learned for"
             raise ConfigError("max_length", self.max_length, allowed)
-
-    def learned_length(self, params: Params) -> int | None:
-        """Give the one maximum length that the parameters are for, None where any will do."""
-        return None

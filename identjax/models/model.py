@@ -92,6 +92,10 @@ class Model(abc.ABC):
             longest = f"at most {self.max_length + 2}, for strings of {self.max_length} symbols"
             raise ConfigError("positions", count, longest)
 
+    def learned_length(self, params: Params) -> int | None:
+        """Give the one maximum length that the parameters are for, None where any will do."""
+        return None
+
     def row_floats(self, length: int) -> int:
         """Count the largest array that a row of this length makes; 0 where rows cost little, or
         are better read side by side.
@@ -159,6 +163,14 @@ class Learner(Wrapper):
         leaves, _ = jax.tree_util.tree_flatten_with_path(self.params)
         names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
         return {name: np.asarray(leaf) for name, (_, leaf) in zip(names, leaves, strict=True)}
+
+    def stretch(self, max_length: int) -> "Learner | None":
+        """Read strings of another maximum length; None where the weights are for one alone."""
+        if self.model.learned_length(self.params) is not None:
+            return None
+        return dataclasses.replace(
+            self, model=dataclasses.replace(self.model, max_length=max_length)
+        )
 
     def start(self) -> State:
         cache = self.model.start(self.params)

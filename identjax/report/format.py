@@ -56,3 +56,12 @@ def span(values: list[int]) -> str:
         return NOTHING
     low, high = min(values), max(values)
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def describe_length(symbols: int | None) -> str:
+    """Say how long prompts are, after their number; nothing where that is unknown.
+
+    >>> describe_length(8), describe_length(None)
+    (' of 8 symbols', '')
+    """
+    return "" if symbols is None else f" of {count(symbols, 'symbol')}"

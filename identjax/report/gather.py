@@ -13,7 +13,8 @@ import identjax.evaluation.measures  # noqa: F401 (registers tables that every f
 from identjax.errors import ConfigError
 from identjax.evaluation.cells import CHOICES, name_cells, name_variants
 from identjax.evaluation.measure import schemas
-from identjax.query import distinct, split_by
+from identjax.languages import Language
+from identjax.query import distinct, split_by, where
 from identjax.schema import TRUTH
 from identjax.sweep.folder.ledger import CURVES
 from identjax.sweep.folder.load import Run
@@ -49,6 +50,14 @@ class Source:
     def cells(self) -> list[str]:
         """The cells of the members, in alphabetical order."""
         return distinct(self.tables["members"], "cell")
+
+    def truth(self, language: str) -> Language | None:
+        """Give the language of a label; None for one that is not registered here."""
+        group = where(self.tables["members"], language=language)["group"][0].as_py()
+        try:
+            return self.run.language(group)
+        except ConfigError:
+            return None
 
 
 def gather(workdirs: Sequence[str | pathlib.Path]) -> list[Source]:

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from identjax.query import Floats, distinct, floats, main_rule, pairs_of, reported, where, without
-from identjax.report.format import count, nats, share
+from identjax.report.format import count, describe_length, nats, share, span
 from identjax.report.gather import Source
 from identjax.rungs import FINAL, find_compared
+from identjax.statistics.intervals import SHARES, seed_interval
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,6 +33,21 @@ class Finding:
     rates: Floats
     nearest: float
     otherwise: str = ""
+    ends: "Ends | None" = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ends:
+    """How the completions behind rates end: the shares that do, and those that then keep the rule.
+
+    `prompts` says on how many prompts, and `cap` at how many symbols the others are cut off.
+    """
+
+    finished: Floats
+    kept: Floats
+    prompts: str
+    cap: int
+    chance: float | None
 
 
 def choose_rung(source: Source, language: str) -> str | None:
@@ -70,6 +86,7 @@ def find(source: Source, language: str) -> Finding:
         rule,
         rates[~np.isnan(rates)],
         nearest=float(np.nanmin(kls)) if len(kls) else float("nan"),
+        ends=_find_ends(source, language, ood.filter(pc.is_finite(ood["rate"]))),
     )
 
 
@@ -130,11 +147,61 @@ def _elsewhere(finding: Finding) -> str:
     rates = finding.rates
     if not len(rates):
         return finding.otherwise or "no out-of-distribution prompt was judged"
-    low, high = share(float(rates.min())), share(float(rates.max()))
     whose = "its" if len(rates) == 1 else "their"
-    if low == high:
-        return f"out of distribution {whose} {finding.rule} rate is {low}"
-    return f"out of distribution {whose} {finding.rule} rate runs from {low} to {high}"
+    ran = "is " if share(float(rates.min())) == share(float(rates.max())) else "runs from "
+    told = f"out of distribution {whose} {finding.rule} rate {ran}{_tell_range(rates)}"
+    return told + _say_chance(finding) + _say_ends(finding)
+
+
+def _tell_range(values: Floats) -> str:
+    low, high = share(float(values.min())), share(float(values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _say_chance(finding: Finding) -> str:
+    """Say what chance does, and whether the mean of the rates can be told from it."""
+    chance = finding.ends.chance if finding.ends else None
+    if chance is None or np.isnan(chance):
+        return ""
+    _, low, high, _ = seed_interval(finding.rates, bounds=SHARES)
+    if np.isnan(low):
+        low, high = float(finding.rates.min()), float(finding.rates.max())
+    if low > chance:
+        return f", where chance has {share(chance)}"
+    words = "below chance" if high < chance else "no better than chance"
+    return f", on average {words} ({share(chance)})"
+
+
+def _say_ends(finding: Finding) -> str:
+    """Say on which prompts, and how many of the completions end."""
+    ends = finding.ends
+    if ends is None:
+        return ""
+    cut, kept = 1 - ends.finished, ends.kept[~np.isnan(ends.kept)]
+    if not cut.any():
+        return f" ({ends.prompts}; every completion ends within {ends.cap} symbols)"
+    text = f" ({ends.prompts}; {_tell_range(cut)} of the completions are cut off at {ends.cap}"
+    text += " symbols"
+    if len(kept):
+        text += f", and of those that end {_tell_range(kept)} keep {finding.rule}"
+    return f"{text})"
+
+
+def _find_ends(source: Source, language: str, ood: pa.Table) -> Ends | None:
+    """Say of the rates out of distribution how their completions end; None where there is none."""
+    if not ood.num_rows:
+        return None
+    truth = source.truth(language)
+    members = where(source.tables["members"], language=language)
+    rule, told = ood["rule"][0].as_py(), span(ood["prompts"].to_pylist())
+    beside = where(source.tables["baselines"], language=language, split="ood", rule=rule)
+    return Ends(
+        floats(ood, "finished"),
+        floats(ood, "rate_finished"),
+        f"{told} prompts{describe_length(None if truth is None else truth.prompt_length)}",
+        int(members["max_length"][0].as_py()),
+        pairs_of(beside, "baseline", "rate").get("chance"),
+    )
 
 
 def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
@@ -167,7 +234,8 @@ def say_all(findings: list[Finding], sweeps: Sequence[str] = ()) -> str:
         return f"{text}; out of distribution the {widest.rule} rates of {whose} do not differ."
     return (
         f"{text}; out of distribution the {widest.rule} rate of {whose} runs from {low} to {high} "
-        f"in {widest.language}{place}, where it differs most."
+        f"in {widest.language}{place}, where it differs most{_say_chance(widest)}"
+        f"{_say_ends(widest)}."
     )
 
 

@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from identjax.errors import ConfigError
 from identjax.languages import Language
 from identjax.query import reported, where
-from identjax.report.gather import Source
+from identjax.report.gather import CELL, Source
 from identjax.report.headline import Finding, find
 from identjax.report.style import slug
 from identjax.rungs import FINAL
@@ -67,12 +67,30 @@ class View:
         return slug(*self.source.prefix, self.language)
 
     @functools.cached_property
+    def max_length(self) -> int:
+        """The length at which completions are cut off."""
+        return int(self["members"]["max_length"][0].as_py())
+
+    def prompt_length(self, split: str) -> int | None:
+        """Give the number of symbols of the prompts of a split; None where it is unknown here."""
+        if split == "bos":
+            return 0
+        return None if self.truth is None else self.truth.prompt_length
+
+    def cell_name(self, choices: Mapping[str, Any]) -> str:
+        """Name the cell of a row that has the choices of its members, as figures name it."""
+        return self._cells[tuple(choices[name] for name in CELL)]
+
+    @functools.cached_property
+    def _cells(self) -> dict[tuple[str, ...], str]:
+        columns = (self["members"][name].to_pylist() for name in CELL)
+        keys = zip(*columns, strict=True)
+        return dict(zip(keys, self["members"]["cell"].to_pylist(), strict=True))
+
+    @functools.cached_property
     def truth(self) -> Language | None:
         """The language itself; None for one that is not registered here."""
-        try:
-            return self.source.run.language(self["members"]["group"][0].as_py())
-        except ConfigError:
-            return None
+        return self.source.truth(self.language)
 
     @property
     def description(self) -> str:

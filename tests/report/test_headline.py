@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from identjax.report.gather import gather
-from identjax.report.headline import Finding, choose_rung, find, say, say_all
+from identjax.report.headline import Ends, Finding, choose_rung, find, say, say_all
 from tests.report.planted import plant
 
 FOUND = Finding("L3", "0.01", 32, 30, 29, "R1", np.array([0.02, 0.5, 0.74]), 0.001)
@@ -106,3 +106,32 @@ def test_the_rung_is_the_smallest_that_most_members_reached(tmp_path: pathlib.Pa
         store.write_eval("likelihood", table.filter(kept))
         (source,) = gather([tmp_path])
         assert choose_rung(source, "L3") == rung
+
+
+CUT, ALL = np.array([0.5, 0.75, 1.0]), np.ones(3)
+ENDS = [
+    (
+        Ends(CUT, np.array([0.04, 0.6, 0.8]), "251 prompts of 8 symbols", 32, 0.01),
+        ", where chance has 0.01 (251 prompts of 8 symbols; 0.00 to 0.50 of the completions are "
+        "cut off at 32 symbols, and of those that end 0.04 to 0.80 keep R1).",
+    ),
+    (
+        Ends(ALL, np.array([0.02, 0.5, 0.74]), "5 prompts", 16, 0.5),
+        ", on average no better than chance (0.50) (5 prompts; every completion ends within 16 "
+        "symbols).",
+    ),
+    (
+        Ends(np.zeros(3), np.full(3, np.nan), "5 prompts", 16, 0.8),
+        ", on average below chance (0.80) (5 prompts; 1.00 of the completions are cut off at 16 "
+        "symbols).",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ends", "tail"), ENDS)
+def test_a_rate_is_told_with_how_completions_end_and_with_chance(ends: Ends, tail: str) -> None:
+    found = dataclasses.replace(FOUND, ends=ends)
+    told = f"out of distribution their R1 rate runs from 0.02 to 0.74{tail}"
+    assert say(found).endswith(told)
+    other = dataclasses.replace(FOUND, language="L1", rates=np.array([0.4, 0.5]))
+    assert say_all([other, found]).endswith(f"in L3, where it differs most{tail}")
