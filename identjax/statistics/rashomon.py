@@ -4,6 +4,7 @@ Axes: M member, N prompt, V vocabulary, L label, S size of a subset.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -105,31 +106,48 @@ def measure_capacity(
     p_NxMxV = np.exp(log_p_NxMxV)
     entropy_NxM = -np.where(p_NxMxV > 0, p_NxMxV * np.maximum(log_p_NxMxV, -1e300), 0).sum(-1)
     n, m, _ = p_NxMxV.shape
-    weights_NxM, best_N, open_N = np.full((n, m), 1 / m), np.zeros(n), np.arange(n)
-    kept_NxM, kept_gains_NxM, stride_Nx1 = weights_NxM, np.zeros((n, m)), np.ones((n, 1))
-    lower_N = np.full(n, -np.inf)
+    capacity_N, open_N = np.zeros(n), np.arange(n)
+    climb = _Climb(np.full((n, m), 1 / m), np.zeros((n, m)), np.full(n, -np.inf), np.ones((n, 1)))
+    weights_NxM = climb.weights_NxM
     for _ in range(most_rounds):
         gains_NxM = _information(weights_NxM, p_NxMxV) - entropy_NxM
-        found_N = (weights_NxM * gains_NxM).sum(1)
-        # A long step that lost ground is taken back; one of length 1 never does.
-        worse_Nx1 = (found_N < lower_N)[:, None]
-        kept_NxM = np.where(worse_Nx1, kept_NxM, weights_NxM)
-        kept_gains_NxM = np.where(worse_Nx1, kept_gains_NxM, gains_NxM)
-        stride_Nx1 = np.where(worse_Nx1, 1, STRETCH * stride_Nx1)
-        best_N[open_N] = lower_N = np.maximum(lower_N, found_N)
-        top_Nx1 = kept_gains_NxM.max(1, keepdims=True)
+        climb = climb.judge(weights_NxM, gains_NxM)
+        capacity_N[open_N] = climb.found_N
         # Σ w gain and max gain hold the capacity between them.
-        on_N = top_Nx1[:, 0] - lower_N > tolerance
+        on_N = climb.gains_NxM.max(1) - climb.found_N > tolerance
         if not on_N.any():
             break
-        steps_NxM = np.maximum(stride_Nx1 * (kept_gains_NxM - top_Nx1), LONGEST)
-        weights_NxM = kept_NxM * np.exp(steps_NxM)
-        weights_NxM /= weights_NxM.sum(1, keepdims=True)
-        if not on_N.all():
-            open_N, lower_N, stride_Nx1 = open_N[on_N], lower_N[on_N], stride_Nx1[on_N]
-            weights_NxM, p_NxMxV, entropy_NxM = weights_NxM[on_N], p_NxMxV[on_N], entropy_NxM[on_N]
-            kept_NxM, kept_gains_NxM = kept_NxM[on_N], kept_gains_NxM[on_N]
-    return np.maximum(best_N, 0)
+        open_N, climb = open_N[on_N], _Climb(*(part[on_N] for part in climb))
+        p_NxMxV, entropy_NxM = p_NxMxV[on_N], entropy_NxM[on_N]
+        weights_NxM = climb.step()
+    return np.maximum(capacity_N, 0)
+
+
+class _Climb(NamedTuple):
+    """The best weights so far with their gains and mean gain, and how long the next step is."""
+
+    weights_NxM: np.ndarray
+    gains_NxM: np.ndarray
+    found_N: np.ndarray
+    stride_Nx1: np.ndarray
+
+    def judge(self, weights_NxM: np.ndarray, gains_NxM: np.ndarray) -> "_Climb":
+        """Keep the weights that gained; take back a long step that lost: one of length 1 cannot."""
+        found_N = (weights_NxM * gains_NxM).sum(1)
+        lost_Nx1 = (found_N < self.found_N)[:, None]
+        return _Climb(
+            np.where(lost_Nx1, self.weights_NxM, weights_NxM),
+            np.where(lost_Nx1, self.gains_NxM, gains_NxM),
+            np.maximum(self.found_N, found_N),
+            np.where(lost_Nx1, 1, STRETCH * self.stride_Nx1),
+        )
+
+    def step(self) -> np.ndarray:
+        """Weigh members by the exponentials of their gains."""
+        top_Nx1 = self.gains_NxM.max(1, keepdims=True)
+        rise_NxM = np.maximum(self.stride_Nx1 * (self.gains_NxM - top_Nx1), LONGEST)
+        raised_NxM = self.weights_NxM * np.exp(rise_NxM)
+        return np.asarray(raised_NxM / raised_NxM.sum(1, keepdims=True))
 
 
 def _information(weights_NxM: np.ndarray, p_NxMxV: np.ndarray) -> np.ndarray:
