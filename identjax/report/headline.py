@@ -168,8 +168,8 @@ def _say_chance(finding: Finding) -> str:
         low, high = float(finding.rates.min()), float(finding.rates.max())
     if low > chance:
         return f", where chance has {share(chance)}"
-    words = "below chance" if high < chance else "no better than chance"
-    return f", on average {words} ({share(chance)})"
+    words = "on average below" if high < chance else "a mean that cannot be told from"
+    return f", {words} chance ({share(chance)})"
 
 
 def _say_ends(finding: Finding) -> str:

@@ -117,8 +117,8 @@ ENDS = [
     ),
     (
         Ends(ALL, np.array([0.02, 0.5, 0.74]), "5 prompts", 16, 0.5),
-        ", on average no better than chance (0.50) (5 prompts; every completion ends within 16 "
-        "symbols).",
+        ", a mean that cannot be told from chance (0.50) (5 prompts; every completion ends within "
+        "16 symbols).",
     ),
     (
         Ends(np.zeros(3), np.full(3, np.nan), "5 prompts", 16, 0.8),

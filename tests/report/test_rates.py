@@ -187,4 +187,4 @@ def test_the_nearest_law_is_named(tmp_path: pathlib.Path) -> None:
     assert found["lstm", "noise_R2"]["js"] == ""
     page = read_page(store)
     assert "lstm (6 members): the nearest is the last symbol (JS 0.1" in page
-    assert "“lengths and R2” is not compared: it says something on 4 of the prompts only" in page
+    assert "“lengths and R2” is not compared: it says something on 4 of 251 prompts, since" in page

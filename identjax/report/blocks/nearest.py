@@ -149,12 +149,13 @@ def _tell(row: Row) -> str:
 
 
 def _say_undefined(rows: Sequence[Row]) -> list[str]:
-    """Say which laws say nothing on most prompts."""
+    """Say which laws are not compared, and on how many prompts they say something at all."""
     lost = {row["baseline"]: row for row in rows if row["js"] is None and not row["kl"]}
-    most = max((row["prompts"] for row in rows), default=0)
+    asked = max((row["defined"] for row in rows), default=0)
     return [
-        f"“{name_law(name)}” is not compared: it says something on {row['defined']} of the "
-        f"prompts only, because elsewhere its rule can no longer hold ({most} were compared)."
+        f"“{name_law(name)}” is not compared: it says something on {row['defined']} of "
+        f"{count(asked, 'prompt')}, since elsewhere its rule can no longer hold; the others are "
+        f"compared on {row['prompts']}."
         for name, row in sorted(lost.items())
     ]
 
