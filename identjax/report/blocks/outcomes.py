@@ -65,15 +65,16 @@ def _by_cell(rows: Sequence[Row]) -> list[list[Row]]:
 def _say_cell(rows: Sequence[Row], view: View) -> str:
     """Say what the completions of a cell come to."""
     means = {name: float(np.mean([row[name] for row in rows])) for name in SHARES}
-    rule, cap, ended = rows[0]["rule"], view.max_length, 1 - means[CUT]
+    rule, cap = rows[0]["rule"], view.max_length
+    of_ended = [row[KEPT] / (1 - row[CUT]) for row in rows if row[CUT] < 1]
     text = (
         f"{rows[0]['cell']} ({count(len(rows), 'member')}): {share(means[KEPT])} of the "
         f"completions keep {rule}, {share(means[WRONG])} end wrongly, and {share(means[CUT])} are "
         f"cut off at {cap} symbols"
     )
-    return (
-        f"{text}; of those that end, {share(means[KEPT] / ended)} keep it." if ended else f"{text}."
-    )
+    if of_ended:
+        text += f"; of those that end, {share(float(np.mean(of_ended)))} keep it"
+    return f"{text}."
 
 
 def _draw(view: View, rows: Sequence[Row]) -> Drawing:
