@@ -52,13 +52,15 @@ def find_intervals(
 ) -> list[tuple[float, float]]:
     """Give the 95% interval of each share, choices first: those under which it is no surprise.
 
-    A share lies in it unless no more than 2% of the data sets that have it, and the other parts
-    as they were estimated, give an estimate as large as the one found, or as small. For one number
-    and one kind of noise that is the inversion of the F test. Ends are from 0 to 1.
+    A share lies in it unless no more than 1.5% of the data sets that have it, and the other parts
+    as they were estimated, give an estimate as large as the one found, or as small. 0 lies in it,
+    too, unless the ratio to its noise would be as large in no more of them. For one number and one
+    kind of noise that is the inversion of the F test. Ends are from 0 to 1.
     """
     back_KxK = np.asarray(np.linalg.inv(form.mixed_KxK), np.float64)
     parts = np.array([*found.choices_T, *found.seeds_K])
     estimates, plain = parts / found.total, np.maximum(parts, 0)
+    ratios = _compare_with_noise(form, found)
     lows, highs = (
         Luck.draw(form, shape, along_T, seed, draws)
         for along_T in (shape.along_T, _most_along(form, found, shape))
@@ -71,14 +73,40 @@ def find_intervals(
         if others.sum() <= 1e-9 * plain.sum():
             others = np.where(here, 0, freedom)
 
-        def simulate(luck: Luck, share: float, here: Array = here, others: Array = others) -> Array:
+        def simulate(
+            luck: Luck, share: float, here: Array = here, others: Array = others
+        ) -> Variation:
             truth = np.where(here, share / (1 - share) * others.sum(), others)
-            made = _simulate(form, luck, back_KxK, truth, found.common)
-            values = np.concatenate([made.choices_T, made.seeds_K], 1)[:, here][:, 0]
-            return np.asarray(values / made.total)
+            return _simulate(form, luck, back_KxK, truth, found.common)
 
-        intervals.append(_invert(simulate, lows, highs, float(estimate)))
+        def share_of(luck: Luck, share: float, target: int = target) -> Array:
+            made = simulate(luck, share)
+            return np.asarray(_pick(made, target) / made.total)
+
+        nothing = _compare_with_noise(form, simulate(lows, 0.0))[..., target]
+        clear = float((nothing >= ratios[target] * (1 - 1e-9)).mean()) < _TAIL
+        low, high = _invert(share_of, lows, highs, float(estimate))
+        intervals.append((low if clear else 0.0, high))
     return intervals
+
+
+def _pick(parts: Variation, target: int) -> Array:
+    choices = parts.choices_T.shape[-1]
+    if target < choices:
+        return np.asarray(parts.choices_T[..., target])
+    return np.asarray(parts.seeds_K[..., target - choices])
+
+
+def _compare_with_noise(form: Form, parts: Variation) -> Array:
+    """Give each source's part over the noise in it; that of the residual is never in doubt."""
+    noise_T = parts.seeds_K @ form.noise_TxK.T / form.n
+    own_K = np.diag(form.mixed_KxK)
+    noise_K = parts.seeds_K @ form.mixed_KxK.T / own_K - parts.seeds_K
+    noise = np.concatenate([noise_T, noise_K], -1)
+    values = np.concatenate([parts.choices_T, parts.seeds_K], -1)
+    ratio = np.divide(values, noise, out=np.full(values.shape, np.inf), where=noise > 0)
+    ratio[..., -1] = np.inf
+    return np.where(values > 0, ratio, -np.inf)
 
 
 def _most_along(form: Form, found: Variation, shape: Shape) -> Array:

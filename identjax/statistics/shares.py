@@ -5,7 +5,6 @@ Axes: N member, T choice, K seed (the residual last), R draw.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -122,11 +121,13 @@ class Shape:
         cls, design: Design, form: Form, parts: Variation, left: Array, right: Array | None = None
     ) -> "Shape":
         """Read it off what seeds and the residual do; arguments as of `sum_squares`."""
-        zero = np.zeros(design.members, np.int64)
-        choices = [term.labels_N for term in design.choices]
+        rows_N, choices = np.arange(design.members), [term.labels_N for term in design.choices]
         noise = [_Noise(term.basis_NxP, term.labels_N, left, right, True) for term in design.seeds]
-        noise.append(_Noise(design.model_NxP, np.arange(len(zero)), left, right, False))
-        freedom_K = np.array([one.find_freedom(choices) for one in noise])
+        noise.append(_Noise(design.model_NxP, rows_N, left, right, False))
+        drawn = [term.drawn_N for term in design.seeds]
+        drawn.append(join(*drawn) if drawn else rows_N)
+        cells = [join(rows_N * 0, *(own for own in choices if settles(one, own))) for one in drawn]
+        freedom_K = np.array([n.find_freedom(own) for n, own in zip(noise, cells, strict=True)])
         error_T = np.argmax(form.noise_TxK * np.maximum(parts.seeds_K, 0), 1)
         if right is not None:
             freedom_K = np.minimum(freedom_K, form.df_K)
@@ -159,14 +160,12 @@ class _Noise:
             across = (self.ahead @ basis) @ basis.T
             self.across_NxN = across if inside else self.ahead - across
 
-    def find_freedom(self, choices: Sequence[Labels]) -> float:
+    def find_freedom(self, cells_N: Labels) -> float:
         """Give the degrees of freedom of a χ² that varies as much as this sum of squares does.
 
         Fewer where cells differ in their noise or where its tails are long, more where it has many
         directions.
         """
-        inside = (own for own in choices if settles(self.labels_N, own))
-        cells_N = join(np.zeros_like(self.labels_N), *inside)
         whole, spread = 0.0, 0.0
         for cell in range(int(cells_N.max()) + 1):
             rows = np.flatnonzero(cells_N == cell)

@@ -23,6 +23,8 @@ _TINY = 1e-10
 class Term(NamedTuple):
     """A source: the label of each member, and the orthonormal directions that are its own.
 
+    `drawn_N` is the label of what was drawn once, the seeds without the choices beside them.
+
     Those of a choice are what it adds to all choices of which it is no part; those of a seed are
     what it adds to all choices and the seeds before it.
     """
@@ -30,6 +32,7 @@ class Term(NamedTuple):
     source: str
     labels_N: Labels
     basis_NxP: Array
+    drawn_N: Labels
 
     @property
     def df(self) -> int:
@@ -80,13 +83,13 @@ def make_design(
     drawn = {name: labels for name, labels in drawn.items() if labels.max(initial=0) > 0}
     room = _Room(np.full((n, 1), n**-0.5))
     for name, labels in kept.items():
-        room.add(name, labels)
+        room.add(name, labels, labels)
     room.add_products(itertools.combinations(kept.items(), 2))
     choices, joint = list(room.terms), room.basis[:, 1:]
     for name, labels in drawn.items():
-        room.add(name, labels)
+        room.add(name, labels, labels)
     drawn = {name: labels for name, labels in drawn.items() if name not in room.settled}
-    room.add_products(itertools.product(kept.items(), drawn.items()))
+    room.add_products(itertools.product(kept.items(), drawn.items()), both_drawn=False)
     room.add_products(itertools.combinations(drawn.items(), 2))
     own_terms = [_alone(term, choices, n) for term in choices]
     room.settled.update({term.source: OTHERS for term in own_terms if not term.df})
@@ -102,7 +105,7 @@ class _Room:
         self.basis, self.terms = basis, list[Term]()
         self.in_residual, self.settled = list[str](), dict[str, str]()
 
-    def add(self, source: str, labels_N: Labels) -> None:
+    def add(self, source: str, labels_N: Labels, drawn_N: Labels) -> None:
         """Give a term what it adds to those before it, if something is left for the residual."""
         parts = [term.source for term in self.terms if settles(term.labels_N, labels_N)]
         if parts:
@@ -115,13 +118,18 @@ class _Room:
             self.in_residual.append(source)
         else:
             self.basis = np.concatenate([self.basis, new], 1)
-            self.terms.append(Term(source, labels_N, new))
+            self.terms.append(Term(source, labels_N, new, drawn_N))
 
-    def add_products(self, pairs: Iterable[tuple[tuple[str, Labels], tuple[str, Labels]]]) -> None:
+    def add_products(
+        self,
+        pairs: Iterable[tuple[tuple[str, Labels], tuple[str, Labels]]],
+        both_drawn: bool = True,
+    ) -> None:
         """Add interactions, where none of the two settles the other."""
         for (a, one), (b, other) in pairs:
             if not (settles(one, other) or settles(other, one)):
-                self.add(f"{a}:{b}", join(one, other))
+                together = join(one, other)
+                self.add(f"{a}:{b}", together, together if both_drawn else other)
 
     def say(self, notes: Mapping[str, str]) -> dict[str, str]:
         """Say what is in the residual, and in which source what cannot be told from it."""
