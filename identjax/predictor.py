@@ -140,13 +140,12 @@ def complete_stack(
     """
     length, (eos, pad) = stack.max_length + 2, (stack.vocabulary.eos, stack.vocabulary.pad)
     n, p = _measure_prompts(prompts_NxP, length)
-    read = p if lengths_N is None else 1
-    given_1xN = jnp.full((1, n), read) if lengths_N is None else lengths_N[None]
+    given_1xN = jnp.full((1, n), p) if lengths_N is None else lengths_N[None]
     m = jax.tree.leaves(stack)[0].shape[0]
     advance = _over_members_and_rows(lambda one, state, token: one.advance(state, token))
     log_probs = _over_members_and_rows(lambda one, state: one.log_probs(state))
+    begin = _over_members_and_rows(lambda one, _: one.start())
     prompts_MxNxP = jnp.broadcast_to(prompts_NxP, (m, n, p))
-    state = _read(stack, prompts_MxNxP[:, :, :read])
     tokens = jnp.full((m, n, length), pad, jnp.int32).at[:, :, :p].set(prompts_MxNxP)
 
     def unfinished(carry: tuple[Any, ...]) -> jax.Array:
@@ -159,29 +158,19 @@ def complete_stack(
         token_MxN = lax.dynamic_index_in_dim(tokens, t, 2, keepdims=False)
         token_MxN = jnp.where(told_1xN, token_MxN, _choose(log_p_MxNxV, keys_M, t))
         ends_MxN = ~finished_MxN & (token_MxN == eos)
-        dead_MxN = (log_p_MxNxV == -jnp.inf).all(-1) & ~told_1xN
+        dead_MxN = (log_p_MxNxV == -jnp.inf).all(-1)
         stop_MxN = finished_MxN | dead_MxN | ((t == length - 1) & ~ends_MxN)
-        token_MxN = jnp.where(stop_MxN, pad, token_MxN)
+        token_MxN = jnp.where(stop_MxN & ~told_1xN, pad, token_MxN)
         tokens = lax.dynamic_update_index_in_dim(tokens, token_MxN, t, 2)
         return t + 1, advance(stack, state, token_MxN), tokens, finished_MxN | ends_MxN
 
+    state = begin(stack, jnp.zeros((m, n), jnp.int32))
     done_MxN = (prompts_MxNxP == eos).any(-1)
+    # Prompts are read in the same loop: a second one would be traced and compiled as well.
     _, _, tokens, finished_MxN = lax.while_loop(
-        unfinished, step, (jnp.int32(read), state, tokens, done_MxN)
+        unfinished, step, (jnp.int32(0), state, tokens, done_MxN)
     )
     return Completions(tokens, finished_MxN)
-
-
-def _read(stack: Predictor, prompts_MxNxP: jax.Array) -> State:
-    """Give the states of every member after every prompt."""
-    advance = _over_members_and_rows(lambda one, state, token: one.advance(state, token))
-    begin = _over_members_and_rows(lambda one, _: one.start())
-    state = begin(stack, jnp.zeros_like(prompts_MxNxP[:, :, 0]))
-
-    def step(state: State, token_MxN: jax.Array) -> tuple[State, None]:
-        return advance(stack, state, token_MxN), None
-
-    return lax.scan(step, state, jnp.moveaxis(prompts_MxNxP, 2, 0))[0]
 
 
 def _measure_prompts(prompts_NxP: jax.Array, length: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from identjax.evaluation.completions import Continuations, complete_members
+from identjax.evaluation.completions import Continuations, complete_together
 from identjax.evaluation.measure import AtRung, Found, Rows, measure
 from identjax.evaluation.prompting import decode_rows
 from identjax.evaluation.rates import RATE_COLUMNS, judge_members
@@ -20,25 +20,14 @@ TABLES = {
 def measure_behaviour(at: AtRung) -> Found:
     """Continue the prompts of every split greedily, and judge what follows by every rule."""
     completions, rules = [], []
-    for split, found in _complete_splits(at).items():
+    size, seed = at.group_size, at.decoding.seed
+    done = complete_together(at.stack, list(at.prompts.values()), seed, size)
+    for split, found in zip(at.prompts, done, strict=True):
         completions.append(_list_completions(at, split, found))
         for rule in at.language.judged:
             rates = judge_members(at.language, rule, at.prompts[split], *found)
             rules.append({"split": split, "rule": rule, **rates._asdict()})
     return {"completions": completions, "rules": rules}
-
-
-def _complete_splits(at: AtRung) -> dict[str, Continuations]:
-    """Continue all prompts of one length in one call, so that it is compiled once."""
-    found = {}
-    for length in sorted({tokens.shape[1] for tokens in at.prompts.values()}):
-        splits = [split for split, tokens in at.prompts.items() if tokens.shape[1] == length]
-        together = np.concatenate([at.prompts[split] for split in splits])
-        done = complete_members(at.stack, together, at.decoding.seed, at.group_size)
-        ends = np.cumsum([len(at.prompts[split]) for split in splits])[:-1]
-        parts = zip(np.split(done.tokens, ends, 1), np.split(done.finished, ends, 1), strict=True)
-        found.update({s: Continuations(*part) for s, part in zip(splits, parts, strict=True)})
-    return {split: found[split] for split in at.prompts}
 
 
 def _list_completions(at: AtRung, split: str, found: Continuations) -> Rows:
