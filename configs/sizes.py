@@ -1,12 +1,14 @@
 """Three sizes of each architecture at equal loss: does what the rule gets move with size?
 
-Claim: at equal distance from the truth of a^n b^n, how often members keep the rule "as many a's as
-b's" on impossible prompts differs more between seeds of one size, and between architectures, than
-it follows from size: no size makes the loss decide.
+Claim: at equal distance from the truth of a^n b^n, what members do on impossible prompts goes with
+the architecture and the seed, and little with size: no size makes the loss decide.
 Command: python -m launch.sweep --config=configs/sizes.py:smoke --workdir=results/sizes, then
 launch.evaluate and launch.report with that workdir.
-Expected: with :smoke 48 members in 6 groups, two to four minutes on two cores; a cell of the page
-is one size of one architecture. Without it 96 members take four times as long.
+Expected: with :smoke 48 members in 6 groups, all within 0.03. There, of the squared divergence (JS)
+architecture has 67% [59, 73], size 2% [0, 6], seeds the rest; of the R1 rate 16% [1, 36], 15% [0,
+35] and 70%; mean rates .40, .36 and .33 (LSTM, small to large), .35, .27 and .30 (Transformer). The
+three commands took 14 minutes on two cores with much other work, 7 of them training; a third of
+that or so on quiet ones. Without :smoke 96 members take four times as long.
 """
 
 from collections.abc import Sequence

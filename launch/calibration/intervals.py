@@ -26,7 +26,7 @@ COUNTS = (5, 8, 16, 64)
 LEAST = 0.92
 RESAMPLES = 1000
 EPSILONS = np.array([1.0, 0.3, 0.1, 0.03, 0.01])
-MANY = 1500
+MANY = 1_000_000
 
 
 class Law(NamedTuple):
@@ -151,26 +151,31 @@ def run_slopes(runs: int, random: np.random.Generator) -> list[Finding]:
     }
     found: list[Finding] = []
     for name, draw in exponents.items():
-        truth = slope_of(*place_members(random, MANY, draw), resamples=1).value
+        truth = fit_population(*place_members(random, MANY, draw))
         for n in (FEWEST_MEMBERS, 16, 32):
-            ours = [
-                slope_of(*place_members(random, n, draw), resamples=500, seed=run)
-                for run in range(runs)
-            ]
+            ours = [fit_members(*place_members(random, n, draw), seed=run) for run in range(runs)]
             told = judge(n, ours, truth)
             found += [one._replace(source=f"{name}, {one.source}") for one in told]
     return found
 
 
 def place_members(random: np.random.Generator, m: int, draw: Draw) -> tuple[Array, Array]:
-    """Place members on a line at every rung; give their distances and their KLs."""
+    """Place members on a line at every rung; give their places and their KLs, [K, M] each."""
     kl_KxM = EPSILONS[:, None] * random.uniform(0.4, 1, (len(EPSILONS), m))
-    places = random.normal(size=m) * kl_KxM ** draw(random, (m,))
-    places += 0.15 * random.normal(size=places.shape) * kl_KxM**0.3
-    return np.abs(places[:, :, None] - places[:, None, :]), kl_KxM
+    place_KxM = random.normal(size=m) * kl_KxM ** draw(random, (m,))
+    return place_KxM + 0.15 * random.normal(size=place_KxM.shape) * kl_KxM**0.3, kl_KxM
 
 
-def slope_of(apart_KxMxM: Array, kl_KxM: Array, resamples: int, seed: int = 0) -> Interval:
-    """Give the slope over all pairs."""
+def fit_members(place_KxM: Array, kl_KxM: Array, seed: int) -> Interval:
+    """Give the slope over all pairs of few members, with its interval."""
+    apart_KxMxM = np.abs(place_KxM[:, :, None] - place_KxM[:, None, :])
     every = np.ones(apart_KxMxM.shape[1:], bool)
-    return pair_slope(apart_KxMxM, kl_KxM, every, resamples=resamples, seed=seed)
+    return pair_slope(apart_KxMxM, kl_KxM, every, resamples=500, seed=seed)
+
+
+def fit_population(place_KxM: Array, kl_KxM: Array) -> float:
+    """Give the slope over all pairs of many: of sorted places, Σ|x_i − x_j| is a weighted sum."""
+    m = place_KxM.shape[1]
+    weights_M = 2 * (2 * np.arange(m) - m + 1) / (m * (m - 1))
+    apart_K = np.sort(place_KxM, 1) @ weights_M
+    return float(np.polyfit(np.log(kl_KxM.mean(1)), np.log(apart_K), 1)[0])
