@@ -99,13 +99,12 @@ def _pick(parts: Variation, target: int) -> Array:
 
 def _compare_with_noise(form: Form, parts: Variation) -> Array:
     """Give each source's part over the noise in it; that of the residual is never in doubt."""
-    noise_T = parts.seeds_K @ form.noise_TxK.T / form.n
-    own_K = np.diag(form.mixed_KxK)
-    noise_K = parts.seeds_K @ form.mixed_KxK.T / own_K - parts.seeds_K
+    drawn_K, own_K = np.maximum(parts.seeds_K, 0), np.diag(form.mixed_KxK)
+    noise_T = drawn_K @ form.noise_TxK.T / form.n
+    noise_K = drawn_K @ form.mixed_KxK.T / own_K - drawn_K
     noise = np.concatenate([noise_T, noise_K], -1)
     values = np.concatenate([parts.choices_T, parts.seeds_K], -1)
     ratio = np.divide(values, noise, out=np.full(values.shape, np.inf), where=noise > 0)
-    ratio[..., -1] = np.inf
     return np.where(values > 0, ratio, -np.inf)
 
 

@@ -25,7 +25,7 @@ _NO_CHOICE = {*TRUTH, *SEEDS, "start_digest", "steps"}
 _FIELDS = tuple(n for n, kind in KINDS.items() if kind != "tag" and n not in _NO_CHOICE)
 FACTORS = (*dict.fromkeys((*CHOICES, *_FIELDS)), "budget")
 # Changes whenever the same input gives other rows.
-_METHOD = "2"
+_METHOD = "3"
 _NUMBERS = dict.fromkeys(("share", "low", "high", "p", "least_p"), float)
 COLUMNS: Mapping[str, type] = {
     **dict.fromkeys(("rung", "split", "measure", "source"), str),
