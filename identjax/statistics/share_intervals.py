@@ -47,6 +47,9 @@ class Luck:
         return cls(seeds, np.sqrt(along_T) * ahead, np.where(some_T, drawn, mean_T))
 
 
+Plant = Callable[[Luck, float], Variation]
+
+
 def find_intervals(
     form: Form, found: Variation, shape: Shape, seed: int = 0, draws: int = DRAWS
 ) -> list[tuple[float, float]]:
@@ -57,31 +60,20 @@ def find_intervals(
     too, unless the ratio to its noise would be as large in no more of them. For one number and one
     kind of noise that is the inversion of the F test. Ends are from 0 to 1.
     """
-    back_KxK = np.asarray(np.linalg.inv(form.mixed_KxK), np.float64)
-    parts = np.array([*found.choices_T, *found.seeds_K])
-    estimates, plain = parts / found.total, np.maximum(parts, 0)
-    ratios = _compare_with_noise(form, found)
+    ratios, estimates = _compare_with_noise(form, found), _join(found) / found.total
     lows, highs = (
         Luck.draw(form, shape, along_T, seed, draws)
         for along_T in (shape.along_T, _most_along(form, found, shape))
     )
-    freedom = np.array([*form.df_T, *form.df_K])
     intervals = []
     for target, estimate in enumerate(estimates):
-        here = np.arange(len(plain)) == target
-        others = np.where(here, 0, plain)
-        if others.sum() <= 1e-9 * plain.sum():
-            others = np.where(here, 0, freedom)
+        simulate = _plant(form, found, target)
 
-        def simulate(
-            luck: Luck, share: float, here: Array = here, others: Array = others
-        ) -> Variation:
-            truth = np.where(here, share / (1 - share) * others.sum(), others)
-            return _simulate(form, luck, back_KxK, truth, found.common)
-
-        def share_of(luck: Luck, share: float, target: int = target) -> Array:
+        def share_of(
+            luck: Luck, share: float, target: int = target, simulate: Plant = simulate
+        ) -> Array:
             made = simulate(luck, share)
-            return np.asarray(_pick(made, target) / made.total)
+            return np.asarray(_join(made)[..., target] / made.total)
 
         nothing = _compare_with_noise(form, simulate(lows, 0.0))[..., target]
         clear = float((nothing >= ratios[target] * (1 - 1e-9)).mean()) < _TAIL
@@ -90,11 +82,24 @@ def find_intervals(
     return intervals
 
 
-def _pick(parts: Variation, target: int) -> Array:
-    choices = parts.choices_T.shape[-1]
-    if target < choices:
-        return np.asarray(parts.choices_T[..., target])
-    return np.asarray(parts.seeds_K[..., target - choices])
+def _plant(form: Form, found: Variation, target: int) -> Plant:
+    """Make what draws data sets in which a source has some share, and the others what they have."""
+    back_KxK = np.asarray(np.linalg.inv(form.mixed_KxK), np.float64)
+    plain = np.maximum(_join(found), 0)
+    here = np.arange(len(plain)) == target
+    others = np.where(here, 0, plain)
+    if others.sum() <= 1e-9 * plain.sum():
+        others = np.where(here, 0, [*form.df_T, *form.df_K])
+
+    def simulate(luck: Luck, share: float) -> Variation:
+        truth = np.where(here, share / (1 - share) * others.sum(), others)
+        return _simulate(form, luck, back_KxK, truth, found.common)
+
+    return simulate
+
+
+def _join(parts: Variation) -> Array:
+    return np.concatenate([parts.choices_T, parts.seeds_K], -1)
 
 
 def _compare_with_noise(form: Form, parts: Variation) -> Array:
@@ -103,7 +108,7 @@ def _compare_with_noise(form: Form, parts: Variation) -> Array:
     noise_T = drawn_K @ form.noise_TxK.T / form.n
     noise_K = drawn_K @ form.mixed_KxK.T / own_K - drawn_K
     noise = np.concatenate([noise_T, noise_K], -1)
-    values = np.concatenate([parts.choices_T, parts.seeds_K], -1)
+    values = _join(parts)
     ratio = np.divide(values, noise, out=np.full(values.shape, np.inf), where=noise > 0)
     return np.where(values > 0, ratio, -np.inf)
 
