@@ -164,13 +164,10 @@ def complete_stack(
         tokens = lax.dynamic_update_index_in_dim(tokens, token_MxN, t, 2)
         return t + 1, advance(stack, state, token_MxN), tokens, finished_MxN | ends_MxN
 
-    state = begin(stack, jnp.zeros((m, n), jnp.int32))
-    done_MxN = (prompts_MxNxP == eos).any(-1)
+    state, done_MxN = begin(stack, tokens[:, :, 0]), (prompts_MxNxP == eos).any(-1)
     # Prompts are read in the same loop: a second one would be traced and compiled as well.
-    _, _, tokens, finished_MxN = lax.while_loop(
-        unfinished, step, (jnp.int32(0), state, tokens, done_MxN)
-    )
-    return Completions(tokens, finished_MxN)
+    _, _, *found = lax.while_loop(unfinished, step, (jnp.int32(0), state, tokens, done_MxN))
+    return Completions(*found)
 
 
 def _measure_prompts(prompts_NxP: jax.Array, length: int) -> tuple[int, int]:

@@ -55,6 +55,9 @@ def test_several_folders_stand_on_one_page(tmp_path: pathlib.Path) -> None:
     assert written.path == first.workdir / "report" / "comparison" / "index.html"
     text = written.path.read_text()
     assert "one, two · identjax" in text
-    assert text.count("<svg") == 7
+    drawn = {path.stem for path in (written.path.parent / "figures").glob("*.svg")}
+    figures = ("heatmap", "outcomes", "scatter", "training")
+    assert drawn == {f"{name}.{sweep}.L3" for name in figures for sweep in ("one", "two")}
+    assert text.count("<svg") == len(drawn)
     with (written.path.parent / "tables" / "rules.csv").open(newline="") as file:
         assert {row["sweep"] for row in csv.DictReader(file)} == {"one", "two"}
