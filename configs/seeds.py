@@ -1,8 +1,8 @@
 """Initialisation or order of the data: which of the two seeds explains behaviour at equal loss?
 
-Claim: of the variance of R1 on impossible prompts, architecture has the most and initialisation
-some, while optimizer and data show nothing. The seeds are crossed on a language whose strings are
-drawn, so that each has replicates.
+Claim: how members differ on impossible prompts can be split over architecture, weight decay (AdamW
+against Adam), initialisation and data order, with an interval for each. The seeds are crossed on a
+language whose strings are drawn, so that each has replicates.
 Command: python -m launch.sweep --config=configs/seeds.py --workdir=results/seeds
 Expected: 64 members in 4 groups, five minutes on two cores that others use too; all reach 0.1 nats.
 """

@@ -78,7 +78,7 @@ TRACES = (
         (("perfect", sum),),
     ),
     Trace(
-        "the architecture has {:.0f}% [{:.0f}, {:.0f}]",
+        "its learning rate) has {:.0f}% [{:.0f}, {:.0f}]",
         f"{QUICK}/attribution.csv",
         {"rung": "0.01", "split": "ood", "measure": "js_next", "source": "architecture"},
         (("share", hundredfold), ("low", hundredfold), ("high", hundredfold)),
