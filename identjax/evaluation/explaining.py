@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from identjax.errors import ConfigError
+from identjax.evaluation.laws_at import js_from, kl_from
 from identjax.languages import Language
 from identjax.languages.baselines import eos_now, ngram, noise, uniform
 from identjax.languages.law.automaton import AutomatonDefinition
@@ -86,8 +87,8 @@ def compare_laws(
     for name, law_NxV in laws.items():
         about = int(shared_N.sum()), int(defined[name].sum())
         if name in taken:
-            gaps = measure_gap(law_NxV[shared_N], log_p_MxNxV[:, shared_N])
-            found[name] = Nearness(*gaps, *about)
+            two = law_NxV[shared_N], log_p_MxNxV[:, shared_N]
+            found[name] = Nearness(kl_from(*two).mean(1), js_from(*two).mean(1), *about)
         else:
             found[name] = Nearness(nothing, nothing, *about)
     return found
@@ -107,25 +108,3 @@ def _agree_on_prompts(defined: Mapping[str, np.ndarray]) -> tuple[Sequence[str],
             taken.append(name)
             shared_N = both_N
     return taken, shared_N
-
-
-def measure_gap(log_b_NxV: np.ndarray, log_q_MxNxV: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """KL(b‖q) and JS(b, q) in nats, means over prompts, [M] each.
-
-    >>> b, q = np.log([[0.5, 0.5]]), np.log([[[0.25, 0.75]], [[0.5, 0.5]]])
-    >>> [gap.round(4).tolist() for gap in measure_gap(b, q)]
-    [[0.1438, 0.0], [0.0338, 0.0]]
-    """
-    log_q = log_q_MxNxV.astype(np.float64)
-    log_b = np.broadcast_to(log_b_NxV, log_q.shape)
-    log_mean = np.logaddexp(log_b, log_q) - np.log(2)
-    kl = _sum_excess(log_b, log_q)
-    js = (_sum_excess(log_b, log_mean) + _sum_excess(log_q, log_mean)) / 2
-    return np.maximum(kl, 0), np.maximum(js, 0)
-
-
-def _sum_excess(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-    """Σ_v p log(p/q), the mean over prompts, [M]; +inf where q rules out what p does."""
-    possible = log_p > -np.inf
-    gap = np.where(possible, log_p, 0) - np.where(possible, log_q, 0)
-    return np.asarray((np.where(possible, np.exp(log_p), 0) * gap).sum(-1).mean(-1))

@@ -1,6 +1,6 @@
-"""Members at the contexts of a truth: their laws, and how far these are from the truth's.
+"""Members' laws at the contexts of a truth, and how far their laws are from any one law.
 
-Axes: M member, S context, V vocabulary.
+Axes: M member, S context, N place, V vocabulary.
 """
 
 import numpy as np
@@ -15,24 +15,29 @@ def laws_at(stack: Predictor, contexts: Contexts, members: int | None = None) ->
     return contexts.at(laws_along(stack, contexts.tokens, members))
 
 
-def kl_at(contexts: Contexts, log_q_MxSxV: np.ndarray) -> np.ndarray:
-    """KL(p(·|s)‖q(·|s)) at every context, [M, S]; +inf where q is impossible or not finite.
+def kl_from(log_p_NxV: np.ndarray, log_q_MxNxV: np.ndarray) -> np.ndarray:
+    """KL(p‖q) in nats of one law from every member at every place, [M, N]; +inf where q rules out
+    what p does, or is not finite.
 
-    Σ_s p(s) KL(p(·|s)‖q(·|s)) is the KL of whole strings: the chain rule.
+    At the contexts of a truth Σ_s p(s) KL(p(·|s)‖q(·|s)) is that of whole strings: the chain rule.
     """
-    kl_MxS = excess_along(contexts.log_law[:, None], log_q_MxSxV[:, :, None])
-    return np.maximum(kl_MxS, 0)
+    return np.maximum(excess_along(log_p_NxV[:, None], log_q_MxNxV[:, :, None]), 0)
 
 
-def js_at(contexts: Contexts, log_q_MxSxV: np.ndarray) -> np.ndarray:
-    """The Jensen–Shannon divergence of p(·|s) and q(·|s) at every context, [M, S]."""
-    p_SxV = np.exp(contexts.log_law)
+def js_from(log_p_NxV: np.ndarray, log_q_MxNxV: np.ndarray) -> np.ndarray:
+    """The Jensen–Shannon divergence of one law and every member's at every place, [M, N], in nats.
+
+    >>> p, q = np.log([[0.5, 0.5]]), np.log([[[0.25, 0.75]], [[0.5, 0.5]]])
+    >>> kl_from(p, q).round(4).tolist(), js_from(p, q).round(4).tolist()
+    ([[0.1438], [0.0]], [[0.0338], [0.0]])
+    """
+    p_NxV = np.exp(np.asarray(log_p_NxV, np.float64))
     found = []
-    for log_q_SxV in log_q_MxSxV:
-        q_SxV = np.exp(log_q_SxV.astype(np.float64))
-        mean_SxV = (p_SxV + q_SxV) / 2
-        sides_SxV = _lost(p_SxV, mean_SxV) + _lost(q_SxV, mean_SxV)
-        found.append(np.maximum(sides_SxV.sum(1) / 2, 0))
+    for log_q_NxV in log_q_MxNxV:
+        q_NxV = np.exp(log_q_NxV.astype(np.float64))
+        mean_NxV = (p_NxV + q_NxV) / 2
+        sides_NxV = _lost(p_NxV, mean_NxV) + _lost(q_NxV, mean_NxV)
+        found.append(np.maximum(sides_NxV.sum(1) / 2, 0))
     return np.stack(found)
 
 

@@ -65,6 +65,11 @@ class Look:
     marker: str
     dash: str
 
+    @property
+    def mark(self) -> dict[str, Any]:
+        """How a mark without a line looks in a legend."""
+        return {"ls": "", "marker": self.marker, "ms": 6, "color": self.colour}
+
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """Give each series its look, by its place among all of them."""

@@ -9,7 +9,7 @@ import pytest
 
 from identjax import languages, models
 from identjax.evaluation.evaluate import lay_out
-from identjax.evaluation.laws_at import kl_at, laws_at
+from identjax.evaluation.laws_at import kl_from, laws_at
 from identjax.evaluation.measure import MEASURES, AtPairs
 from identjax.evaluation.measures.allowance import list_contexts, measure_allowance
 from identjax.evaluation.results import Truth
@@ -58,7 +58,7 @@ def test_no_member_and_no_pair_is_beyond_the_bound(name: str) -> None:
     language = languages.make(name, 8)
     contexts = Contexts.of(language)
     log_q = laws_at(learners(language), contexts)
-    kl = kl_at(contexts, log_q)
+    kl = kl_from(contexts.log_law, log_q)
     whole = kl @ contexts.p
     assert (kl <= whole[:, None] / contexts.p * (1 + 1e-9)).all()
     q = np.exp(log_q.astype(np.float64))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from identjax.evaluation.laws_at import kl_at
+from identjax.evaluation.laws_at import kl_from
 from identjax.evaluation.likelihood import laws_along
 from identjax.evaluation.measure import AtPairs, Found, Rows, measure
 from identjax.languages.contexts import Contexts
@@ -64,7 +64,7 @@ def measure_allowance(at: AtPairs) -> Found:
 def _at_contexts(at: AtPairs, reported: list[int]) -> Iterator[Rows]:
     contexts = Contexts.of(at.language)
     log_q_MxSxV = contexts.at(at.ask(laws_along, contexts.tokens))[reported]
-    kl_MxS = kl_at(contexts, log_q_MxSxV)
+    kl_MxS = kl_from(contexts.log_law, log_q_MxSxV)
     kl_M = kl_MxS @ contexts.weight
     most = max(float(kl_M.max()), float(at.rung) if is_epsilon(at.rung) else 0.0)
     listed = list_contexts(contexts)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from identjax.evaluation.completions import complete_members
-from identjax.evaluation.laws_at import js_at, kl_at, laws_at
+from identjax.evaluation.laws_at import js_from, kl_from, laws_at
 from identjax.evaluation.measure import AtRung, Found, measure
 from identjax.languages import Language
 from identjax.languages.contexts import Contexts
@@ -57,8 +57,8 @@ def measure_contexts(at: AtRung) -> Found:
         "possible": share_of(choices.possible, weight_S),
         "followed": measure_followed(contexts, choices),
         "leak": leak_MxS @ weight_S,
-        "kl": kl_at(contexts, log_q_MxSxV) @ weight_S,
-        "js": js_at(contexts, log_q_MxSxV) @ weight_S,
+        "kl": kl_from(contexts.log_law, log_q_MxSxV) @ weight_S,
+        "js": js_from(contexts.log_law, log_q_MxSxV) @ weight_S,
     }
     return {"contexts": found}
 

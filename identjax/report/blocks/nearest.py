@@ -1,7 +1,7 @@
 """Which simple law the members of each cell are nearest to on impossible prompts."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -187,7 +187,7 @@ def _draw(view: View, cells: Sequence[Sequence[Row]]) -> Drawing:
     axes.set_xlim(0, float(np.log(2)))
     axes.set_xlabel("JS of the next token to this law, nats")
     axes.grid(visible=False, axis="y")
-    style.write_legend(figure, _legend(looks, cells))
+    style.write_legend(figure, {own[0]["cell"]: looks[own[0]["cell"]].mark for own in cells})
     rows = [own[0] for own in cells]
     members = ", ".join(f"{row['cell']} {row['n']}" for row in rows)
     asked = f"{rows[0]['prompts']} prompts{describe_length(view.prompt_length('ood'))}"
@@ -198,13 +198,3 @@ def _draw(view: View, cells: Sequence[Sequence[Row]]) -> Drawing:
     )
     title = f"{view.language}: the nearest simple law on impossible prompts"
     return style.finish(figure, view.name("nearest"), title, caption)
-
-
-def _legend(
-    looks: Mapping[str, style.Look], cells: Sequence[Sequence[Row]]
-) -> dict[str, dict[str, object]]:
-    names = [own[0]["cell"] for own in cells]
-    return {
-        name: {"ls": "", "marker": looks[name].marker, "ms": 6, "color": looks[name].colour}
-        for name in names
-    }

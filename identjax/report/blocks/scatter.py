@@ -56,12 +56,8 @@ def show(view: View) -> Block | None:
     left.set_ylim(-0.03, 1.03)
     figure.supxlabel("KL to the truth, nats per sequence", fontsize=10)
     _draw_baselines(right, where(view["baselines"], rule=rule, split="ood"))
-    named = {
-        cell: {"ls": "", "marker": look.marker, "ms": 6, "color": look.colour}
-        for cell, look in looks.items()
-        if cell in shown["id"] | shown["ood"]
-    }
-    style.write_legend(figure, named)
+    named = [cell for cell in looks if cell in shown["id"] | shown["ood"]]
+    style.write_legend(figure, {cell: looks[cell].mark for cell in named})
     title = f"{view.language}: KL to the truth against {rule}, in and out of distribution"
     large = {cell: p.kl[p.here] for cell, p in (shown["ood"] or shown["id"]).items()}
     caption = _caption(view, rule, members, large, _count_prompts(rows, view.at), limits)
